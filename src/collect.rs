@@ -1,0 +1,11 @@
+//! Sources become [`crate::evidence::Evidence`]: the shell of the program, with files, sockets and the environment.
+//!
+//! Every source of Kubernetes objects ends in [`assemble`], which reduces and redacts them: nothing private passes it.
+
+pub mod assemble;
+pub mod cluster;
+pub mod files;
+pub mod keyring;
+pub mod local;
+pub mod manifests;
+pub mod snapshot;

@@ -1,0 +1,4 @@
+//! Diagnosis by counterfactual: a cause is a finding whose edit makes connections work. Pure.
+
+pub mod causes;
+pub mod edit;

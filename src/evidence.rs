@@ -1,0 +1,127 @@
+//! The nouns: what may be known of a Ray cluster, redacted, serialisable, with no Kubernetes types.
+//!
+//! An [`Evidence`] written to disk and read back gives the same report byte for byte.
+
+mod file;
+mod handshake;
+mod object;
+mod seen;
+mod workload;
+
+pub use file::{Content, FileFacts, KeyFacts, KeyForm, Misplaced, Shape};
+pub use handshake::{Client, Handshake, Outcome, Settings, Step, Target, Tls, Vantage};
+pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort};
+pub use seen::{Gap, Origin, Problem, Seen, Why};
+pub use workload::{
+    Container, EnvFrom, EnvSource, EnvVariable, KeyPath, Mount, Pod, PodContainer, RayGroup, SourceKind, Volume,
+    VolumeSource, Workload,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The version of the snapshot format written by this program.
+pub const FORMAT: u32 = 1;
+
+/// All that was seen, at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Version of this structure, [`FORMAT`].
+    pub format: u32,
+    /// When it was taken, UTC. Every judgement about dates uses this time.
+    pub taken_at: Timestamp,
+    /// Where it came from.
+    pub mode: Mode,
+    /// One line for people: `context kind-a, namespace ray` or `2 files`.
+    pub source: String,
+    /// Whether pods and Services outside the collected objects may exist: true for manifests, where a
+    /// referenced object that is not in the render may still be in the cluster.
+    pub partial: bool,
+    /// Pod templates and pods of equal template, sorted by namespace, kind, name.
+    pub workloads: Vec<Workload>,
+    /// Secrets that something in the evidence refers to (live) or that were given (manifests).
+    pub secrets: Vec<Secret>,
+    /// ConfigMaps, as [`Evidence::secrets`].
+    pub config_maps: Vec<ConfigMap>,
+    /// Services of the namespaces looked at.
+    pub services: Vec<Service>,
+    /// RayCluster, RayJob and RayService objects, without their templates, which are in `workloads`.
+    pub ray_resources: Vec<RayResource>,
+    /// Objects that were asked for and could not be had or do not exist.
+    pub lookups: Vec<Lookup>,
+    /// What the prober saw.
+    pub handshakes: Vec<Handshake>,
+    /// Evidence that could not be had, and what would give it.
+    pub gaps: Vec<Gap>,
+    /// Documents and files that could not be read.
+    pub problems: Vec<Problem>,
+    /// Whether a deadline or an interruption ended the collection early.
+    pub incomplete: bool,
+}
+
+/// The kind of source an [`Evidence`] came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// PEM files and folders only.
+    Files,
+    /// The API server of a cluster.
+    Live,
+    /// Manifests.
+    Manifests,
+    /// This shell's own environment and files.
+    Shell,
+}
+
+/// The answer to one look-up of a named Secret or ConfigMap that is not in the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// `Secret` or `ConfigMap`, namespace and name.
+    pub object: ObjectRef,
+    /// Why it is not there: `None` means that the API server said it does not exist.
+    pub unseen: Option<Why>,
+}
+
+impl Evidence {
+    /// An empty evidence taken at `taken_at`.
+    pub fn new(mode: Mode, source: impl Into<String>, taken_at: Timestamp) -> Self {
+        Evidence {
+            format: FORMAT,
+            taken_at,
+            mode,
+            source: source.into(),
+            partial: mode != Mode::Live,
+            workloads: Vec::new(),
+            secrets: Vec::new(),
+            config_maps: Vec::new(),
+            services: Vec::new(),
+            ray_resources: Vec::new(),
+            lookups: Vec::new(),
+            handshakes: Vec::new(),
+            gaps: Vec::new(),
+            problems: Vec::new(),
+            incomplete: false,
+        }
+    }
+
+    /// The Secret of this name. `Absent` only when the source could have shown it.
+    pub fn secret(&self, namespace: &str, name: &str) -> Seen<&Secret> {
+        let found = self.secrets.iter().find(|s| s.object.is(namespace, name));
+        found.map_or_else(|| self.lost("Secret", namespace, name), Seen::Found)
+    }
+
+    /// The ConfigMap of this name, as [`Evidence::secret`].
+    pub fn config_map(&self, namespace: &str, name: &str) -> Seen<&ConfigMap> {
+        let found = self.config_maps.iter().find(|c| c.object.is(namespace, name));
+        found.map_or_else(|| self.lost("ConfigMap", namespace, name), Seen::Found)
+    }
+
+    fn lost<T>(&self, kind: &str, namespace: &str, name: &str) -> Seen<T> {
+        match self.lookups.iter().find(|l| l.object.kind == kind && l.object.is(namespace, name)) {
+            Some(Lookup { unseen: None, .. }) => Seen::Absent,
+            Some(Lookup { unseen: Some(why), .. }) => Seen::Unseen(why.clone()),
+            None if self.mode == Mode::Manifests => Seen::Unseen(Why::NotInManifests),
+            None => Seen::Unseen(Why::NotAsked),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What gRPC accepts. Knows nothing of Ray or Kubernetes and imports nothing of ours.
+//!
+//! A process first *loads* its own files ([`verdict::load_identity`], [`verdict::load_trust`]); then its *peer* judges the
+//! chain it presents ([`verdict::peer`]). Whatever the rules here do not decide is [`verdict::Verdict::CannotTell`].
+
+pub mod certificate;
+pub mod names;
+pub mod path;
+pub mod pem;
+pub mod profile;
+pub mod signature;
+pub mod verdict;

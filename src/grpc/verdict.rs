@@ -1,0 +1,122 @@
+//! The one entry: presented certificates, trusted certificates, dialled name, role, time, profile.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::certificate::Certificate;
+use super::pem::Reading;
+use super::profile::Profile;
+
+/// Whether a connection passes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It passes.
+    Accept,
+    /// It does not, and this is why.
+    Reject(Reason),
+    /// The rules here do not decide it; one clause.
+    CannotTell(String),
+}
+
+/// Why a certificate is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The kind of fault.
+    pub fault: Fault,
+    /// Subject of the certificate that is at fault, where one is.
+    pub certificate: Option<String>,
+    /// One sentence with the facts.
+    pub text: String,
+    /// What gRPC or BoringSSL prints, where known: `certificate has expired`.
+    pub words: Option<String>,
+}
+
+/// Kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// A signature does not verify.
+    BadSignature,
+    /// A CA on the path is expired or not yet valid.
+    CaDates,
+    /// A certificate on the path may not sign certificates.
+    CaUse,
+    /// notAfter has passed.
+    Expired,
+    /// A key kind gRPC never takes as a leaf.
+    KeyKind,
+    /// keyUsage without digitalSignature.
+    KeyUsage,
+    /// The process cannot load its own files.
+    Load,
+    /// The dialled name is not in the certificate.
+    Name,
+    /// notBefore is to come.
+    NotYetValid,
+    /// The extended key usage forbids the role.
+    Purpose,
+    /// No certificate in the trust file signed it.
+    UnknownIssuer,
+    /// Another rule of the chain.
+    Other,
+}
+
+/// Which part the presenter of the certificate plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It dialled.
+    Client,
+    /// It was dialled.
+    Server,
+}
+
+/// What the loader needs to know of a private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// No private key block was found, or the file is empty.
+    Missing,
+    /// Encrypted, OpenSSH or damaged: gRPC cannot load it.
+    Unusable,
+    /// A key whose public half has this SPKI SHA-256 (hex); none when it could not be computed.
+    Usable(Option<&'a str>),
+}
+
+/// One question to [`peer`].
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The chain the presenter sends, leaf first.
+    pub presented: &'a [Certificate],
+    /// The verifier's trust file.
+    pub trust: &'a [Certificate],
+    /// The host that was dialled, without port; only the [`Role::Server`] is judged by it.
+    pub name: Option<&'a str>,
+    /// Part of the presenter.
+    pub role: Role,
+    /// The time to judge at, UTC.
+    pub now: Timestamp,
+    /// Whose rules.
+    pub profile: Profile,
+}
+
+/// Whether a process can load its certificate chain and key, and the chain it will present.
+///
+/// # Errors
+/// The verdict, [`Verdict::Reject`] with [`Fault::Load`] (or `CannotTell`), when it cannot.
+pub fn load_identity(_chain: &Reading, _key: Key<'_>, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
+    Err(Verdict::CannotTell("not built".into()))
+}
+
+/// Whether a process can load its trust file, and what is in it.
+///
+/// # Errors
+/// As [`load_identity`]. An empty file is no error: it loads, and then trusts nothing.
+pub fn load_trust(_bundle: &Reading, _empty_file: bool, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
+    Err(Verdict::CannotTell("not built".into()))
+}
+
+/// Whether the peer accepts the presented chain. The names are judged too when the presenter is the server.
+pub fn peer(_case: Case<'_>) -> Verdict {
+    Verdict::CannotTell("not built".into())
+}

@@ -1,0 +1,201 @@
+//! What Ray does: settings as Ray reads them, parties, and who dials whom. Pure.
+
+pub mod command;
+pub mod connections;
+pub mod material;
+pub mod parties;
+pub mod settings;
+
+use std::net::IpAddr;
+
+use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
+use crate::grpc::certificate::Certificate;
+
+/// The parties of every Ray cluster in the evidence and the connections between them.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Every party, sorted by cluster, role, id.
+    pub parties: Vec<Party>,
+    /// Every connection, in the order of its id.
+    pub connections: Vec<Connection>,
+    /// Workloads that have to do with Ray but are not judged, and why.
+    pub not_judged: Vec<(String, String)>,
+}
+
+/// One kind of process that speaks Ray's gRPC: a container of a workload, or this shell.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// `ray/ray-head`, `ray/ray-worker`; with `:container` where a pod holds two parties.
+    pub id: String,
+    /// Its part.
+    pub role: Role,
+    /// Index of its Ray cluster; parties of one cluster have to reach each other.
+    pub cluster: usize,
+    /// Namespace.
+    pub namespace: String,
+    /// The workload.
+    pub object: ObjectRef,
+    /// Where that was read.
+    pub origin: Origin,
+    /// Index in [`Evidence::workloads`]; none for this shell.
+    pub workload: Option<usize>,
+    /// Name of the container; empty for this shell.
+    pub container: String,
+    /// `RAY_USE_TLS` as Ray reads it.
+    pub switch: Seen<Switch>,
+    /// `RAY_TLS_SERVER_CERT`.
+    pub certificate: TlsFile,
+    /// `RAY_TLS_SERVER_KEY`.
+    pub key: TlsFile,
+    /// `RAY_TLS_CA_CERT`.
+    pub trust: TlsFile,
+    /// How its node is addressed by others.
+    pub node_address: NodeAddress,
+    /// Live pods.
+    pub pods: Vec<Pod>,
+    /// Wanted or live number of processes, at least 1.
+    pub count: usize,
+}
+
+/// The part of a party.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Runs GCS, a raylet and the Ray Client proxy.
+    Head,
+    /// Runs a raylet; the name of its KubeRay group, or empty.
+    Worker(String),
+    /// KubeRay's autoscaler sidecar: dials the GCS by the head's pod IP.
+    Autoscaler,
+    /// KubeRay's `wait-gcs-ready` init container of a worker group: dials the GCS.
+    Waiter,
+    /// Dials `ray://`.
+    Client,
+    /// This shell.
+    Laptop,
+}
+
+/// `RAY_USE_TLS` as Ray parses it: `1` or `true` in any case, nothing else, no trimming
+/// (`ray_config.h` `ConvertValue<bool>`, `_common/tls_utils.py`; measured on 2.60).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off; what was written, when something was.
+    Off {
+        /// The value, `yes`, `"1\n"`.
+        written: Option<String>,
+    },
+}
+
+/// One of the three files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsFile {
+    /// `RAY_TLS_SERVER_CERT`, `RAY_TLS_SERVER_KEY` or `RAY_TLS_CA_CERT`.
+    pub variable: &'static str,
+    /// The value of the variable.
+    pub path: Seen<String>,
+    /// What the path leads to.
+    pub place: Place,
+    /// What is there.
+    pub content: Seen<FileFacts>,
+    /// Set when the content is not read but concluded: `init container gencert copies it from Secret ray/ray-ca`.
+    pub assumed: Option<String>,
+    /// A certificate an edit made up, instead of the one in `content`.
+    pub hypothetical: Option<Vec<Certificate>>,
+}
+
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// No path.
+    NoPath,
+    /// No mount covers the path: a file of the image, if any.
+    NoMount,
+    /// A mount names a volume that the pod does not have.
+    NoVolume(String),
+    /// A key of a Secret or ConfigMap.
+    Key {
+        /// Secret or ConfigMap.
+        kind: SourceKind,
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The key that becomes the file; none when no key or item of the volume has this path.
+        key: Option<String>,
+        /// Whether a `subPath` mounts it: it never changes in a running pod.
+        sub_path: bool,
+    },
+    /// An emptyDir; the init container that writes it, if one mounts it.
+    MadeInPod(Option<String>),
+    /// CSI, hostPath, …: the kind of volume.
+    Volume(String),
+    /// A file of this machine.
+    Local(String),
+}
+
+/// How the node of a party is addressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeAddress {
+    /// By the pod's IP.
+    PodIp,
+    /// By `--node-ip-address`, a fixed name or IP.
+    Fixed(String),
+    /// It has none: nobody dials it.
+    None,
+}
+
+/// Who dials whom by which name on which port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// `ray/ray-worker>ray/ray-head@ray-head-svc:6379`: stable, used in reports.
+    pub id: String,
+    /// Index of the dialling party.
+    pub dialer: usize,
+    /// Index of the dialled party.
+    pub target: usize,
+    /// By which name.
+    pub address: Address,
+    /// On which port.
+    pub port: Port,
+    /// Why it is dialled, for people: `registers at the GCS`.
+    pub why: &'static str,
+    /// Whether Ray works without it (metrics) or not.
+    pub needed: bool,
+    /// How many connections of this kind there are.
+    pub count: usize,
+}
+
+/// The host part of what is dialled: what gRPC compares with the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A name or IP that was typed.
+    Typed(String),
+    /// 127.0.0.1.
+    Loopback,
+    /// The target pods' own IPs. Empty when they are not known (offline, or no pod yet).
+    PodIps(Vec<IpAddr>),
+}
+
+/// A Ray port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    /// GCS, mostly 6379. Served by the C++ core.
+    Gcs(u16),
+    /// Ray Client, mostly 10001. Served by Python.
+    Client(u16),
+    /// Node manager, object manager and core workers; the number where it is pinned. C++ core.
+    Node(Option<u16>),
+    /// Ray Client's per-session servers, 23000 to 23999 on 127.0.0.1. Python.
+    Session,
+}
+
+/// The handshakes that were made with a party's pods on a port of this number.
+pub fn handshakes<'e>(evidence: &'e Evidence, party: &Party, port: u16) -> Vec<&'e Handshake> {
+    let of_pod = |h: &&Handshake| {
+        h.target.port == port
+            && h.target.namespace == party.namespace
+            && party.pods.iter().any(|pod| pod.name == h.target.pod)
+    };
+    evidence.handshakes.iter().filter(of_pod).collect()
+}
