@@ -3,6 +3,7 @@
 //! To add a check, copy a file of its group, and add one line to the group's module and one to [`CHECKS`].
 
 mod check;
+pub mod lens;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 
