@@ -5,6 +5,7 @@ pub mod connections;
 pub mod material;
 pub mod parties;
 pub mod settings;
+mod services;
 
 use std::net::IpAddr;
 
@@ -55,6 +56,8 @@ pub struct Party {
     pub pods: Vec<Pod>,
     /// Wanted or live number of processes, at least 1.
     pub count: usize,
+    /// Set by an edit: what was observed of this party no longer holds.
+    pub touched: bool,
 }
 
 /// The part of a party.
@@ -102,6 +105,10 @@ pub struct TlsFile {
     pub assumed: Option<String>,
     /// A certificate an edit made up, instead of the one in `content`.
     pub hypothetical: Option<Vec<Certificate>>,
+    /// Set by an edit: the certificate in this slot holds each pod's own address.
+    pub covers_pods: bool,
+    /// Set by an edit: the file is good, its bytes are not known yet.
+    pub mended: bool,
 }
 
 /// What a path leads to.

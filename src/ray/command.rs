@@ -1,1 +1,128 @@
-//! To be filled.
+//! What the kept words of a container's command say.
+
+/// A `ray start` in a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// `--head`.
+    pub head: bool,
+    /// `--address`, as written.
+    pub address: Option<String>,
+    /// `--port`.
+    pub port: Option<String>,
+    /// `--ray-client-server-port`.
+    pub client_port: Option<String>,
+    /// `--node-ip-address`, as written.
+    pub node_ip: Option<String>,
+    /// `--node-manager-port`.
+    pub node_manager_port: Option<String>,
+}
+
+/// The first `ray start` in the words.
+pub fn start(words: &[String]) -> Option<Start> {
+    let at = words.windows(2).position(|pair| is_ray(&pair[0]) && pair[1] == "start")?;
+    let rest = &words[at + 2..];
+    let end = rest.iter().position(|w| matches!(w.as_str(), "&&" | "||" | ";" | "|")).unwrap_or(rest.len());
+    let words = &rest[..end];
+    Some(Start {
+        head: words.iter().any(|w| w == "--head"),
+        address: flag(words, "--address"),
+        port: flag(words, "--port"),
+        client_port: flag(words, "--ray-client-server-port"),
+        node_ip: flag(words, "--node-ip-address"),
+        node_manager_port: flag(words, "--node-manager-port"),
+    })
+}
+
+/// The address of a `ray health-check` or `ray status` in the words: `Some(None)` when it names none.
+pub fn health_check(words: &[String]) -> Option<Option<String>> {
+    let at = words.windows(2).position(|pair| is_ray(&pair[0]) && matches!(pair[1].as_str(), "health-check" | "status"))?;
+    Some(flag(&words[at + 2..], "--address"))
+}
+
+/// Addresses of Ray in a command that is no `ray start`: words with `ray://` and the value of `--cluster`.
+pub fn addresses(words: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = flag(words, "--cluster").into_iter().collect();
+    for word in words {
+        if let Some(at) = word.find("ray://") {
+            let address = word[at..].trim_end_matches(['"', '\'', ')', ',', ';']).to_owned();
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
+    }
+    found
+}
+
+/// The value a command exports or sets in front of a program: `export NAME=value`, `NAME=value ray start`.
+pub fn exported(words: &[String], name: &str) -> Option<String> {
+    let value = |word: &String| {
+        let value = word.strip_prefix(name)?.strip_prefix('=')?;
+        Some(value.trim_end_matches(';').trim_matches(['"', '\'']).to_owned())
+    };
+    words.iter().filter_map(value).next_back()
+}
+
+/// Host and port of `host:port`, `[v6]:port`, `ray://host:port` or a bare host.
+pub fn host_port(address: &str) -> (String, Option<u16>) {
+    let rest = address.strip_prefix("ray://").unwrap_or(address);
+    let rest = rest.split(['/', '?']).next().unwrap_or(rest);
+    if let Some(inner) = rest.strip_prefix('[')
+        && let Some((host, tail)) = inner.split_once(']')
+    {
+        return (host.to_owned(), tail.strip_prefix(':').and_then(|p| p.parse().ok()));
+    }
+    match rest.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host.to_owned(), port.parse().ok()),
+        _ => (rest.to_owned(), None),
+    }
+}
+
+fn is_ray(word: &str) -> bool {
+    word == "ray" || word.ends_with("/ray")
+}
+
+fn flag(words: &[String], name: &str) -> Option<String> {
+    words.iter().enumerate().find_map(|(at, word)| {
+        let rest = word.strip_prefix(name)?;
+        let value = match rest.strip_prefix('=') {
+            Some(value) => value.to_owned(),
+            None if rest.is_empty() => words.get(at + 1)?.clone(),
+            None => return None,
+        };
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(String::from).collect()
+    }
+
+    #[test]
+    fn reads_a_start() {
+        let found = start(&words("exec ray start --head --port=6380 --node-ip-address=$POD_IP --block")).unwrap();
+        assert!(found.head);
+        assert_eq!(found.port.as_deref(), Some("6380"));
+        assert_eq!(found.node_ip.as_deref(), Some("$POD_IP"));
+        assert_eq!(start(&words("ray start --address head:6379")).unwrap().address.as_deref(), Some("head:6379"));
+        assert_eq!(start(&words("ray status")), None);
+    }
+
+    #[test]
+    fn splits_addresses() {
+        assert_eq!(host_port("ray://ray-head-svc:10001"), ("ray-head-svc".into(), Some(10001)));
+        assert_eq!(host_port("[fd00::a]:6379"), ("fd00::a".into(), Some(6379)));
+        assert_eq!(host_port("fd00::a"), ("fd00::a".into(), None));
+        assert_eq!(host_port("head"), ("head".into(), None));
+        assert_eq!(host_port("head:x"), ("head".into(), None));
+    }
+
+    #[test]
+    fn finds_client_addresses() {
+        assert_eq!(addresses(&words("python app.py --cluster=ray://h:10001")), ["ray://h:10001"]);
+        assert_eq!(addresses(&words("-c ray.init('ray://h:10001')")), ["ray://h:10001"]);
+    }
+}

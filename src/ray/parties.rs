@@ -1,1 +1,449 @@
-//! To be filled.
+//! Who takes part in a Ray cluster: found by what containers do, not by what they are called.
+
+use crate::evidence::{
+    Container, EnvFrom, EnvSource, EnvVariable, Evidence, ObjectRef, Origin, RayResource, Seen, Why, Workload,
+};
+
+use super::settings::{self, Setting};
+use super::{Model, NodeAddress, Party, Place, Role, Switch, TlsFile, command, connections, material, services};
+
+/// What a party does with the network; kept beside it while the model is built.
+pub(super) struct Draft {
+    pub(super) party: Party,
+    /// `--port` of the head, `--node-manager-port`, `--ray-client-server-port`.
+    pub(super) gcs_port: u16,
+    pub(super) client_port: u16,
+    pub(super) node_port: Option<u16>,
+    /// What is dialled, as `host[:port]` or `ray://host[:port]`, expanded.
+    pub(super) dials: Vec<Seen<String>>,
+    /// KubeRay's cluster name, where it is one.
+    pub(super) group: Option<String>,
+}
+
+/// The parties and connections in the evidence.
+pub fn model(evidence: &Evidence) -> Model {
+    let mut not_judged = Vec::new();
+    let mut drafts = Vec::new();
+    for (index, workload) in evidence.workloads.iter().enumerate() {
+        drafts.extend(of_workload(evidence, index, workload, &mut not_judged));
+    }
+    for resource in &evidence.ray_resources {
+        drafts.extend(of_operator(evidence, resource, &drafts));
+    }
+    assign(evidence, &mut drafts, &mut not_judged);
+    drafts.sort_by(|a, b| key(&a.party).cmp(&key(&b.party)));
+    let connections = connections::between(evidence, &drafts);
+    not_judged.sort();
+    not_judged.dedup();
+    Model { parties: drafts.into_iter().map(|d| d.party).collect(), connections, not_judged }
+}
+
+fn key(party: &Party) -> (usize, &Role, &str) {
+    (party.cluster, &party.role, party.id.as_str())
+}
+
+fn of_workload(evidence: &Evidence, index: usize, workload: &Workload, not_judged: &mut Vec<(String, String)>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let ray_container = |at: usize| workload.group.is_some() && at == 0;
+    for (at, container) in workload.containers.iter().enumerate() {
+        let found = match command::start(&container.command) {
+            Some(start) => Some(node(evidence, workload, container, &start)),
+            None if ray_container(at) => Some(kuberay_node(evidence, workload, container)),
+            None if workload.group.is_some() && container.name == "autoscaler" => {
+                Some(draft(evidence, workload, container, Role::Autoscaler))
+            }
+            None => client(evidence, workload, container, not_judged),
+        };
+        drafts.extend(found);
+    }
+    for container in &workload.init_containers {
+        if let Some(address) = command::health_check(&container.command) {
+            let mut waiter = draft(evidence, workload, container, Role::Waiter);
+            let address = address.or_else(|| workload.group.as_ref().map(|_| "$FQ_RAY_IP".to_owned()));
+            waiter.dials.extend(address.map(|a| dialled(evidence, workload, container, &a)));
+            drafts.push(waiter);
+        }
+    }
+    let several = drafts.len() > 1;
+    for draft in &mut drafts {
+        draft.party.workload = Some(index);
+        if several && !matches!(draft.party.role, Role::Head | Role::Worker(_)) {
+            draft.party.id = format!("{}:{}", draft.party.id, draft.party.container);
+        }
+    }
+    drafts
+}
+
+fn node(evidence: &Evidence, workload: &Workload, container: &Container, start: &command::Start) -> Draft {
+    let group = workload.group.as_ref().map_or(String::new(), |g| g.name.clone());
+    let role = if start.head { Role::Head } else { Role::Worker(group) };
+    let mut draft = draft(evidence, workload, container, role);
+    let expand = |word: &str| settings::expand(evidence, &workload.object.namespace, container, word);
+    let port = |word: &Option<String>| word.as_deref().and_then(|w| expand(w).found().and_then(|p| p.parse().ok()));
+    draft.gcs_port = port(&start.port).unwrap_or(6379);
+    draft.client_port = port(&start.client_port).unwrap_or(10001);
+    draft.node_port = port(&start.node_manager_port);
+    draft.party.node_address = node_address(evidence, workload, container, start.node_ip.as_deref());
+    if !start.head {
+        let typed = start.address.clone().or_else(|| {
+            let set = settings::variable(evidence, &workload.object.namespace, container, "RAY_ADDRESS");
+            set.found().map(|s| s.value.clone())
+        });
+        draft.dials.extend(typed.map(|a| dialled(evidence, workload, container, &a)));
+    }
+    draft
+}
+
+/// KubeRay writes the command itself; its words are in `rayStartParams`, and a worker dials `FQ_RAY_IP`.
+fn kuberay_node(evidence: &Evidence, workload: &Workload, container: &Container) -> Draft {
+    let Some(group) = &workload.group else { return draft(evidence, workload, container, Role::Client) };
+    let param = |name: &str| group.start_params.get(name).cloned();
+    let start = command::Start {
+        head: group.head,
+        address: (!group.head).then(|| param("address").unwrap_or_else(|| "$FQ_RAY_IP".into())),
+        port: param("port"),
+        client_port: param("ray-client-server-port"),
+        node_ip: param("node-ip-address"),
+        node_manager_port: param("node-manager-port"),
+    };
+    node(evidence, workload, container, &start)
+}
+
+fn node_address(evidence: &Evidence, workload: &Workload, container: &Container, written: Option<&str>) -> NodeAddress {
+    let Some(written) = written else { return NodeAddress::PodIp };
+    if settings::is_pod_ip(container, written) {
+        return NodeAddress::PodIp;
+    }
+    match settings::expand(evidence, &workload.object.namespace, container, written) {
+        // Ray replaces loopback by the node's real address (scripts.py, `resolve_ip_for_localhost`).
+        Seen::Found(host) if matches!(host.as_str(), "" | "127.0.0.1" | "localhost" | "::1") => NodeAddress::PodIp,
+        Seen::Found(host) => NodeAddress::Fixed(host),
+        Seen::Absent | Seen::Unseen(_) => NodeAddress::PodIp,
+    }
+}
+
+/// A Ray Client workload says so itself: by its own `RAY_ADDRESS`, by `ray://` or `--cluster` in its command, or by
+/// TLS settings of its own. Inheriting `RAY_ADDRESS` from a shared ConfigMap is not enough.
+fn client(evidence: &Evidence, workload: &Workload, container: &Container, not_judged: &mut Vec<(String, String)>) -> Option<Draft> {
+    let namespace = &workload.object.namespace;
+    let address = settings::variable(evidence, namespace, container, "RAY_ADDRESS");
+    let own_tls = container.env.iter().any(|v| v.name == "RAY_USE_TLS" || v.name.starts_with("RAY_TLS_"))
+        || command::exported(&container.command, "RAY_USE_TLS").is_some();
+    let mut dials: Vec<Seen<String>> =
+        command::addresses(&container.command).iter().map(|a| dialled(evidence, workload, container, a)).collect();
+    match &address {
+        Seen::Found(Setting { value, own, .. }) if is_address(value) => {
+            if *own || own_tls || !dials.is_empty() {
+                let value = Seen::Found(value.clone());
+                if !dials.contains(&value) {
+                    dials.push(value);
+                }
+            } else {
+                let what = format!("{} container {}", workload.object, container.name);
+                let why = format!("it only inherits RAY_ADDRESS={value}; nothing in it says that it connects to Ray");
+                not_judged.push((what, why));
+                return None;
+            }
+        }
+        Seen::Unseen(why) if container.env.iter().any(|v| v.name == "RAY_ADDRESS") => dials.push(Seen::Unseen(why.clone())),
+        _ => {}
+    }
+    if dials.is_empty() && !own_tls && workload.object.kind != "Shell" {
+        return None;
+    }
+    let role = if workload.object.kind == "Shell" { Role::Laptop } else { Role::Client };
+    let mut draft = draft(evidence, workload, container, role);
+    draft.dials = dials;
+    Some(draft)
+}
+
+fn is_address(value: &str) -> bool {
+    !value.is_empty() && value != "auto" && value != "local" && !value.starts_with("http")
+}
+
+fn dialled(evidence: &Evidence, workload: &Workload, container: &Container, written: &str) -> Seen<String> {
+    if let Some(group) = &workload.group
+        && let Some(port) = written.strip_prefix("$FQ_RAY_IP")
+        && !container.env.iter().any(|v| v.name == "FQ_RAY_IP")
+    {
+        let resource = evidence.ray_resources.iter().find(|r| r.object.is(&workload.object.namespace, &group.cluster));
+        return match resource.map_or_else(|| Some(format!("{}-head-svc", group.cluster)), |r| r.head_service.clone()) {
+            Some(service) => Seen::Found(format!("{service}.{}.svc.cluster.local{port}", workload.object.namespace)),
+            None => Seen::Unseen(Why::OutOfReach("KubeRay adds a random suffix to the cluster's name".into())),
+        };
+    }
+    settings::expand(evidence, &workload.object.namespace, container, written)
+}
+
+fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: Role) -> Draft {
+    let namespace = workload.object.namespace.clone();
+    let read = |name: &str| settings::variable(evidence, &namespace, container, name);
+    let switch = match read("RAY_USE_TLS") {
+        Seen::Found(setting) => Seen::Found(settings::switch(Some(&setting.value))),
+        Seen::Absent => Seen::Found(Switch::Off { written: None }),
+        Seen::Unseen(why) => Seen::Unseen(why),
+    };
+    let file = |variable: &'static str| {
+        let path = read(variable).map(|setting| setting.value);
+        material::file(evidence, workload, container, variable, path)
+    };
+    let id = match (namespace.as_str(), &workload.group) {
+        ("", _) => workload.object.name.clone(),
+        (ns, Some(group)) if group.head => format!("{ns}/{}:head", workload.object.name),
+        (ns, Some(group)) => format!("{ns}/{}:{}", workload.object.name, group.name),
+        (ns, None) => format!("{ns}/{}", workload.object.name),
+    };
+    let node_address = match role {
+        Role::Head | Role::Worker(_) => NodeAddress::PodIp,
+        _ => NodeAddress::None,
+    };
+    let mut party = Party {
+        id,
+        role,
+        cluster: usize::MAX,
+        namespace: namespace.clone(),
+        object: workload.object.clone(),
+        origin: workload.origin.clone(),
+        workload: None,
+        container: container.name.clone(),
+        switch,
+        certificate: file("RAY_TLS_SERVER_CERT"),
+        key: file("RAY_TLS_SERVER_KEY"),
+        trust: file("RAY_TLS_CA_CERT"),
+        node_address,
+        pods: workload.pods.iter().filter(|pod| pod.phase == "Running" || pod.phase == "Pending").cloned().collect(),
+        count: (workload.replicas.unwrap_or(1) as usize).max(workload.pods.len()).max(1),
+        touched: false,
+    };
+    if operator_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
+        party.switch = Seen::Found(Switch::On);
+        for file in [&mut party.certificate, &mut party.key, &mut party.trust] {
+            file.path = Seen::Unseen(Why::NotYetMade);
+            file.content = Seen::Unseen(Why::MadeInPod { by: "the KubeRay operator (tlsOptions)".into() });
+        }
+    }
+    Draft { party, gcs_port: 6379, client_port: 10001, node_port: None, dials: Vec::new(), group: workload.group.as_ref().map(|g| g.cluster.clone()) }
+}
+
+fn operator_tls(evidence: &Evidence, workload: &Workload) -> bool {
+    let Some(group) = &workload.group else { return false };
+    workload.pods.is_empty()
+        && evidence.ray_resources.iter().any(|r| r.operator_tls && r.object.is(&workload.object.namespace, &group.cluster))
+}
+
+/// What KubeRay adds to pods that do not exist yet: `wait-gcs-ready` in every worker, which gets the Ray container's
+/// `env` and mounts but not its `envFrom` (`pod.go`), and the autoscaler sidecar, which gets nothing.
+fn of_operator(evidence: &Evidence, resource: &RayResource, drafts: &[Draft]) -> Vec<Draft> {
+    let namespace = &resource.object.namespace;
+    let mut made = Vec::new();
+    let has = |role: &Role, made: &[Draft]| {
+        drafts.iter().chain(made).any(|d| d.group.as_deref() == Some(&resource.object.name) && d.party.role == *role && d.party.namespace == *namespace)
+    };
+    for (index, workload) in evidence.workloads.iter().enumerate() {
+        let Some(group) = workload.group.as_ref().filter(|g| g.cluster == resource.object.name) else { continue };
+        let Some(ray) = workload.containers.first().filter(|_| workload.object.namespace == *namespace) else { continue };
+        if !workload.pods.is_empty() {
+            continue;
+        }
+        if !group.head {
+            let container = Container { name: "wait-gcs-ready".into(), env_from: Vec::new(), command: Vec::new(), ..ray.clone() };
+            let mut waiter = draft(evidence, workload, &container, Role::Waiter);
+            waiter.dials.push(dialled(evidence, workload, &container, "$FQ_RAY_IP"));
+            waiter.party.id = format!("{}:wait-gcs-ready", waiter.party.id);
+            waiter.party.workload = Some(index);
+            made.push(waiter);
+        } else if resource.autoscaling && !has(&Role::Autoscaler, &made) {
+            let container = resource.autoscaler.clone().unwrap_or(Container { name: "autoscaler".into(), ..Container::default() });
+            let container = Container { name: "autoscaler".into(), ..container };
+            let mut scaler = draft(evidence, workload, &container, Role::Autoscaler);
+            scaler.party.id = format!("{namespace}/{}:autoscaler", resource.object.name);
+            scaler.party.workload = Some(index);
+            made.push(scaler);
+        }
+    }
+    made
+}
+
+/// Puts every party into the cluster of the head it dials.
+fn assign(evidence: &Evidence, drafts: &mut Vec<Draft>, not_judged: &mut Vec<(String, String)>) {
+    let mut clusters: Vec<(String, String)> = Vec::new();
+    let heads: Vec<usize> = (0..drafts.len()).filter(|&at| drafts[at].party.role == Role::Head).collect();
+    for &head in &heads {
+        let name = drafts[head].group.clone().unwrap_or_else(|| drafts[head].party.id.clone());
+        let cluster = (drafts[head].party.namespace.clone(), name);
+        let at = clusters.iter().position(|c| *c == cluster).unwrap_or_else(|| {
+            clusters.push(cluster);
+            clusters.len() - 1
+        });
+        drafts[head].party.cluster = at;
+    }
+    for at in 0..drafts.len() {
+        if drafts[at].party.role == Role::Head {
+            continue;
+        }
+        match head_of(evidence, drafts, &heads, at) {
+            Ok(head) => drafts[at].party.cluster = drafts[head].party.cluster,
+            Err(why) if drafts[at].party.role == Role::Laptop => {
+                let _ = why;
+                drafts[at].party.cluster = clusters.len();
+            }
+            Err(why) => not_judged.push((format!("{} container {}", drafts[at].party.object, drafts[at].party.container), why)),
+        }
+    }
+    drafts.retain(|d| d.party.cluster != usize::MAX);
+}
+
+fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) -> Result<usize, String> {
+    let draft = &drafts[at];
+    let namespace = &draft.party.namespace;
+    if let Some(group) = &draft.group
+        && let Some(&head) = heads.iter().find(|&&h| drafts[h].group.as_ref() == Some(group) && drafts[h].party.namespace == *namespace)
+    {
+        return Ok(head);
+    }
+    let labels = |head: usize| drafts[head].party.workload.and_then(|w| evidence.workloads.get(w)).map(|w| &w.labels);
+    let mut dialled = Vec::new();
+    for address in draft.dials.iter().filter_map(Seen::found) {
+        let (host, _) = command::host_port(address);
+        if let Some(service) = services::service(evidence, namespace, &host) {
+            let selected = |&&h: &&usize| {
+                drafts[h].party.namespace == service.object.namespace
+                    && labels(h).is_some_and(|l| services::selects(&service.selector, l))
+            };
+            if let Some(&head) = heads.iter().find(selected) {
+                return Ok(head);
+            }
+        }
+        let named = |&&h: &&usize| {
+            let party = &drafts[h].party;
+            party.node_address == NodeAddress::Fixed(host.clone())
+                || party.pods.iter().any(|pod| pod.ips.iter().any(|ip| ip.to_string() == host))
+                || drafts[h].group.as_ref().is_some_and(|g| {
+                    services::name_of(namespace, &host) == Some((format!("{g}-head-svc").as_str(), party.namespace.as_str()))
+                })
+        };
+        if let Some(&head) = heads.iter().find(named) {
+            return Ok(head);
+        }
+        dialled.push(address.clone());
+    }
+    let near: Vec<usize> = heads.iter().copied().filter(|&h| drafts[h].party.namespace == *namespace).collect();
+    let far = draft.party.role == Role::Laptop || dialled.iter().any(|a| elsewhere(namespace, a));
+    match (near.as_slice(), heads) {
+        ([head], _) if !far || draft.party.role == Role::Laptop => Ok(*head),
+        (_, [head]) if draft.party.role == Role::Laptop => Ok(*head),
+        ([], _) if dialled.is_empty() => Err("no Ray head is in its namespace, and no address says which one it dials".into()),
+        _ if dialled.is_empty() => Err("several Ray heads are in its namespace, and no address says which one it dials".into()),
+        _ => Err(format!("it dials {}, which is no Ray head in what was looked at", dialled.join(", "))),
+    }
+}
+
+/// Whether an address names another namespace or a host outside the cluster.
+fn elsewhere(namespace: &str, address: &str) -> bool {
+    let (host, _) = command::host_port(address);
+    match services::name_of(namespace, &host) {
+        Some((_, ns)) => ns != namespace,
+        None => host.contains('.'),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A plain workload with one container.
+    pub(crate) fn workload(name: &str, command: &str, env: &[(&str, &str)]) -> Workload {
+        let variable = |(name, value): &(&str, &str)| EnvVariable {
+            name: (*name).into(),
+            source: EnvSource::Value((*value).into()),
+        };
+        Workload {
+            object: ObjectRef::new("Deployment", "ray", name),
+            origin: Origin::default(),
+            group: None,
+            replicas: None,
+            labels: [("app".to_owned(), name.to_owned())].into(),
+            init_containers: Vec::new(),
+            containers: vec![Container {
+                name: "main".into(),
+                command: command.split_whitespace().map(String::from).collect(),
+                env: env.iter().map(variable).collect(),
+                ..Container::default()
+            }],
+            volumes: Vec::new(),
+            host_network: false,
+            pods: Vec::new(),
+        }
+    }
+
+    /// An `envFrom` of a ConfigMap.
+    pub(crate) fn env_from(name: &str) -> EnvFrom {
+        EnvFrom { kind: crate::evidence::SourceKind::ConfigMap, name: name.into(), prefix: String::new(), optional: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::*;
+    use super::*;
+    use crate::evidence::{ConfigMap, Content, FileFacts, Mode, Shape};
+
+    fn evidence(workloads: Vec<Workload>) -> Evidence {
+        let mut evidence = Evidence::new(Mode::Manifests, "test", jiff::Timestamp::UNIX_EPOCH);
+        evidence.workloads = workloads;
+        evidence
+    }
+
+    fn address_map() -> ConfigMap {
+        let facts = FileFacts { size: 1, sha256: None, shape: Shape::Text { placeholder: false }, certificates: Default::default(), keys: Vec::new() };
+        let content = Content { facts, text: Some("ray://head-svc:10001".into()) };
+        ConfigMap {
+            object: ObjectRef::new("ConfigMap", "ray", "shared"),
+            origin: Origin::default(),
+            data: [("RAY_ADDRESS".to_owned(), content)].into(),
+            changed_at: None,
+        }
+    }
+
+    #[test]
+    fn inheriting_an_address_makes_no_client() {
+        let mut web = workload("web", "", &[]);
+        web.containers[0].env_from.push(env_from("shared"));
+        let mut evidence = evidence(vec![workload("head", "ray start --head", &[]), web]);
+        evidence.config_maps.push(address_map());
+        let model = model(&evidence);
+        assert_eq!(model.parties.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["ray/head"]);
+        assert_eq!(model.not_judged.len(), 1);
+    }
+
+    #[test]
+    fn an_address_of_its_own_makes_a_client() {
+        let client = workload("app", "", &[("RAY_ADDRESS", "ray://head-svc:10001")]);
+        let model = model(&evidence(vec![workload("head", "ray start --head", &[]), client]));
+        assert_eq!(model.parties[1].role, Role::Client);
+        assert_eq!(model.parties[1].cluster, model.parties[0].cluster);
+    }
+
+    #[test]
+    fn a_sidecar_that_speaks_no_ray_is_no_party() {
+        let mut head = workload("head", "ray start --head", &[]);
+        head.containers.push(Container { name: "importer".into(), ..Container::default() });
+        assert_eq!(model(&evidence(vec![head])).parties.len(), 1);
+    }
+
+    #[test]
+    fn a_workload_that_dials_another_namespace_is_not_judged_here() {
+        let client = workload("app", "", &[("RAY_ADDRESS", "ray://head.prod:10001")]);
+        let model = model(&evidence(vec![workload("head", "ray start --head", &[]), client]));
+        assert_eq!(model.parties.len(), 1);
+        assert!(model.not_judged[0].1.contains("head.prod"));
+    }
+
+    #[test]
+    fn place_of_a_party_without_paths() {
+        let model = model(&evidence(vec![workload("head", "ray start --head", &[])]));
+        assert_eq!(model.parties[0].certificate.place, Place::NoPath);
+        let TlsFile { content, .. } = &model.parties[0].certificate;
+        assert_eq!(*content, Seen::Absent);
+    }
+}

@@ -1,1 +1,249 @@
-//! To be filled.
+//! Settings as Ray reads them: the value a container's process will have under a name.
+
+use crate::evidence::{Container, EnvSource, Evidence, Seen, SourceKind, Why};
+
+use super::{Switch, command};
+
+/// The value of a variable, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The value after expansion of `$(NAME)`.
+    pub value: String,
+    /// `env`, `envFrom ConfigMap ray-tls`, `Secret ray-env key RAY_USE_TLS`, `command`.
+    pub from: String,
+    /// Whether the container's own `env` or command names it, and not only an `envFrom`.
+    pub own: bool,
+}
+
+/// The value that the process of a container gets under `name`, in the namespace of its workload.
+///
+/// A shell `export` in the command wins over `env`, the last `env` entry over earlier ones, `env` over `envFrom`,
+/// a later `envFrom` over an earlier one (core/v1 Container). An `ENV` of the image lies under all of them and
+/// cannot be seen.
+pub fn variable(evidence: &Evidence, namespace: &str, container: &Container, name: &str) -> Seen<Setting> {
+    if let Some(value) = command::exported(&container.command, name) {
+        return Seen::Found(Setting { value, from: "command".into(), own: true });
+    }
+    let last = container.env.iter().rposition(|variable| variable.name == name);
+    match last {
+        Some(index) => from_env(evidence, namespace, container, index),
+        None => from_sources(evidence, namespace, container, name),
+    }
+}
+
+/// `RAY_USE_TLS` as Ray parses it (`ray_config.h` `ConvertValue<bool>`, `_common/tls_utils.py`): `1` or `true` in any
+/// case and nothing else; blanks, newlines and quotes are not trimmed. Measured on Ray 2.60.
+pub fn switch(value: Option<&str>) -> Switch {
+    match value {
+        Some(value) if value == "1" || value.eq_ignore_ascii_case("true") => Switch::On,
+        written => Switch::Off { written: written.map(str::to_owned) },
+    }
+}
+
+/// What a shell word becomes: `$NAME`, `${NAME}` and `$(NAME)` are replaced by the container's variables.
+/// `Unseen` when one of them is not known.
+pub fn expand(evidence: &Evidence, namespace: &str, container: &Container, word: &str) -> Seen<String> {
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let Some((name, length)) = reference(after) else {
+            out.push('$');
+            rest = after;
+            continue;
+        };
+        match variable(evidence, namespace, container, name) {
+            Seen::Found(setting) => out.push_str(&setting.value),
+            Seen::Absent if injected(name) => {
+                return Seen::Unseen(Why::OutOfReach(format!("{name} is set by KubeRay or the image")));
+            }
+            Seen::Absent => {}
+            Seen::Unseen(why) => return Seen::Unseen(why),
+        }
+        rest = &after[length..];
+    }
+    out.push_str(rest);
+    Seen::Found(out)
+}
+
+/// Whether a value is, or refers by one variable to, the pod's own IP (`fieldRef: status.podIP`).
+pub fn is_pod_ip(container: &Container, word: &str) -> bool {
+    let Some((name, length)) = word.strip_prefix('$').and_then(reference) else {
+        return false;
+    };
+    let is_field = |source: &EnvSource| matches!(source, EnvSource::Field(path) if path.starts_with("status.podIP"));
+    length + 1 == word.len() && container.env.iter().any(|v| v.name == name && is_field(&v.source))
+}
+
+fn injected(name: &str) -> bool {
+    matches!(name, "FQ_RAY_IP" | "RAY_IP" | "RAY_PORT" | "RAY_ADDRESS" | "RAY_CLUSTER_NAME")
+}
+
+fn from_env(evidence: &Evidence, namespace: &str, container: &Container, index: usize) -> Seen<Setting> {
+    let Some(variable) = container.env.get(index) else { return Seen::Absent };
+    let found = |value: String, from: String| Seen::Found(Setting { value, from, own: true });
+    match &variable.source {
+        EnvSource::Value(text) => match substitute(evidence, namespace, container, index, text) {
+            Seen::Found(value) => found(value, "env".into()),
+            Seen::Absent => Seen::Absent,
+            Seen::Unseen(why) => Seen::Unseen(why),
+        },
+        EnvSource::Key { kind, name, key, optional } => {
+            let from = format!("{} {name} key {key}", kind_name(*kind));
+            match text_of(evidence, namespace, *kind, name, key) {
+                Seen::Found(value) => found(value, from),
+                Seen::Absent if *optional => Seen::Absent,
+                Seen::Absent => Seen::Unseen(Why::Unreadable(format!("{from} does not exist, so the container cannot start"))),
+                Seen::Unseen(why) => Seen::Unseen(why),
+            }
+        }
+        EnvSource::Field(path) => Seen::Unseen(Why::OutOfReach(format!("field {path}"))),
+        EnvSource::NotAString(text) => {
+            Seen::Unseen(Why::Unreadable(format!("{text} is no string, so the API server refuses the object")))
+        }
+        EnvSource::Dropped | EnvSource::Other => Seen::Unseen(Why::NotAsked),
+    }
+}
+
+fn from_sources(evidence: &Evidence, namespace: &str, container: &Container, name: &str) -> Seen<Setting> {
+    let mut unseen = None;
+    for source in container.env_from.iter().rev() {
+        let Some(key) = name.strip_prefix(source.prefix.as_str()) else { continue };
+        match text_of(evidence, namespace, source.kind, &source.name, key) {
+            Seen::Found(value) if unseen.is_none() => {
+                let from = format!("envFrom {} {}", kind_name(source.kind), source.name);
+                return Seen::Found(Setting { value, from, own: false });
+            }
+            Seen::Found(_) | Seen::Absent => {}
+            Seen::Unseen(why) => unseen = unseen.or(Some(why)),
+        }
+    }
+    unseen.map_or(Seen::Absent, Seen::Unseen)
+}
+
+/// `$(NAME)` in an `env` value: only names defined before it, or by `envFrom`; an unresolved one stays as it is;
+/// `$$(` escapes (Kubernetes, "define interdependent environment variables").
+fn substitute(evidence: &Evidence, namespace: &str, container: &Container, index: usize, text: &str) -> Seen<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        if let Some(escaped) = after.strip_prefix('$') {
+            out.push('$');
+            rest = escaped;
+            continue;
+        }
+        let name = after.strip_prefix('(').and_then(|inner| inner.find(')').map(|end| &inner[..end]));
+        let Some(name) = name else {
+            out.push('$');
+            rest = after;
+            continue;
+        };
+        let earlier = container.env[..index].iter().rposition(|v| v.name == name);
+        let value = match earlier {
+            Some(earlier) => from_env(evidence, namespace, container, earlier),
+            None => from_sources(evidence, namespace, container, name),
+        };
+        match value {
+            Seen::Found(setting) => out.push_str(&setting.value),
+            Seen::Absent => out.push_str(&format!("$({name})")),
+            Seen::Unseen(why) => return Seen::Unseen(why),
+        }
+        rest = &after[name.len() + 2..];
+    }
+    out.push_str(rest);
+    Seen::Found(out)
+}
+
+fn text_of(evidence: &Evidence, namespace: &str, kind: SourceKind, name: &str, key: &str) -> Seen<String> {
+    let content = match kind {
+        SourceKind::Secret => evidence.secret(namespace, name).map(|s| s.data.get(key).cloned()),
+        SourceKind::ConfigMap => evidence.config_map(namespace, name).map(|c| c.data.get(key).cloned()),
+    };
+    content.and_then(|content| match content {
+        None => Seen::Absent,
+        Some(content) => match content.text {
+            Some(text) => Seen::Found(text),
+            None if content.facts.size == 0 => Seen::Found(String::new()),
+            None => Seen::Unseen(Why::OutOfReach(format!("the value of key {key} is not kept"))),
+        },
+    })
+}
+
+fn kind_name(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::ConfigMap => "ConfigMap",
+        SourceKind::Secret => "Secret",
+    }
+}
+
+/// The name after a `$` and the length of the reference behind the `$`.
+fn reference(after: &str) -> Option<(&str, usize)> {
+    for (open, close) in [('{', '}'), ('(', ')')] {
+        if let Some(inner) = after.strip_prefix(open) {
+            let end = inner.find(close)?;
+            return Some((&inner[..end], end + 2));
+        }
+    }
+    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+    (end > 0).then(|| (&after[..end], end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{EnvVariable, Mode};
+
+    fn env(entries: &[(&str, &str)]) -> Container {
+        let variable = |(name, value): &(&str, &str)| EnvVariable {
+            name: (*name).into(),
+            source: EnvSource::Value((*value).into()),
+        };
+        Container { env: entries.iter().map(variable).collect(), ..Container::default() }
+    }
+
+    fn value(container: &Container, name: &str) -> Option<String> {
+        let evidence = Evidence::new(Mode::Manifests, "", jiff::Timestamp::UNIX_EPOCH);
+        variable(&evidence, "ns", container, name).found().map(|s| s.value.clone())
+    }
+
+    #[test]
+    fn the_switch_is_byte_exact() {
+        for on in ["1", "true", "True", "TRUE", "tRuE"] {
+            assert_eq!(switch(Some(on)), Switch::On, "{on:?}");
+        }
+        for off in ["yes", "on", "t", "2", "01", " 1", "1 ", "1\n", "1\r", "\"1\"", "true ", "0", "false", ""] {
+            assert_eq!(switch(Some(off)), Switch::Off { written: Some(off.into()) }, "{off:?}");
+        }
+        assert_eq!(switch(None), Switch::Off { written: None });
+    }
+
+    #[test]
+    fn the_last_duplicate_wins_and_only_earlier_names_expand() {
+        let container = env(&[("A", "1"), ("A", "2"), ("B", "x$(A)$(C)$$(A)"), ("C", "3")]);
+        assert_eq!(value(&container, "A").as_deref(), Some("2"));
+        assert_eq!(value(&container, "B").as_deref(), Some("x2$(C)$(A)"));
+    }
+
+    #[test]
+    fn a_missing_source_is_not_an_absent_variable() {
+        let mut container = env(&[]);
+        container.env_from.push(crate::evidence::EnvFrom {
+            kind: SourceKind::ConfigMap,
+            name: "elsewhere".into(),
+            prefix: String::new(),
+            optional: false,
+        });
+        let evidence = Evidence::new(Mode::Manifests, "", jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(variable(&evidence, "ns", &container, "RAY_USE_TLS"), Seen::Unseen(Why::NotInManifests));
+    }
+
+    #[test]
+    fn a_command_exports() {
+        let mut container = env(&[("RAY_USE_TLS", "0")]);
+        container.command = ["export", "RAY_USE_TLS=1", "&&", "ray", "start"].map(String::from).to_vec();
+        assert_eq!(value(&container, "RAY_USE_TLS").as_deref(), Some("1"));
+    }
+}

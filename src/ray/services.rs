@@ -1,0 +1,45 @@
+//! Which Service a host name means.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::{Evidence, Service};
+
+/// The Service that a host dialled from `namespace` means by the cluster's DNS: `svc`, `svc.ns`, `svc.ns.svc`,
+/// `svc.ns.svc.<domain>`.
+pub(super) fn service<'e>(evidence: &'e Evidence, namespace: &str, host: &str) -> Option<&'e Service> {
+    let (name, namespace) = name_of(namespace, host)?;
+    evidence.services.iter().find(|s| s.object.is(namespace, name))
+}
+
+/// Name and namespace of the Service that a host would mean.
+pub(super) fn name_of<'h>(namespace: &'h str, host: &'h str) -> Option<(&'h str, &'h str)> {
+    if host.is_empty() || host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    let mut labels = host.trim_end_matches('.').split('.');
+    let name = labels.next()?;
+    match (labels.next(), labels.next()) {
+        (None, _) => Some((name, namespace)),
+        (Some(ns), None | Some("svc")) => Some((name, ns)),
+        _ => None,
+    }
+}
+
+/// Whether a selector chooses pods of these labels. An empty one chooses none.
+pub(super) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_mean_services() {
+        assert_eq!(name_of("ray", "head"), Some(("head", "ray")));
+        assert_eq!(name_of("ray", "head.prod"), Some(("head", "prod")));
+        assert_eq!(name_of("ray", "head.prod.svc.cluster.local"), Some(("head", "prod")));
+        assert_eq!(name_of("ray", "ray.example.com"), None);
+        assert_eq!(name_of("ray", "10.0.0.1"), None);
+    }
+}
