@@ -4,8 +4,8 @@ pub mod command;
 pub mod connections;
 pub mod material;
 pub mod parties;
-pub mod settings;
 mod services;
+pub mod settings;
 
 use std::net::IpAddr;
 

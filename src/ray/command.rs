@@ -35,7 +35,8 @@ pub fn start(words: &[String]) -> Option<Start> {
 
 /// The address of a `ray health-check` or `ray status` in the words: `Some(None)` when it names none.
 pub fn health_check(words: &[String]) -> Option<Option<String>> {
-    let at = words.windows(2).position(|pair| is_ray(&pair[0]) && matches!(pair[1].as_str(), "health-check" | "status"))?;
+    let at =
+        words.windows(2).position(|pair| is_ray(&pair[0]) && matches!(pair[1].as_str(), "health-check" | "status"))?;
     Some(flag(&words[at + 2..], "--address"))
 }
 

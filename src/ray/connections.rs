@@ -14,13 +14,27 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
     for (head_index, head) in drafts.iter().enumerate().filter(|(_, d)| d.party.role == Role::Head) {
         let members = || drafts.iter().enumerate().filter(|(_, d)| d.party.cluster == head.party.cluster);
         let clients = members().any(|(_, d)| matches!(d.party.role, Role::Client | Role::Laptop));
-        let mut add = |dialer: usize, target: usize, address: Address, port: Port, why: &'static str, needed: bool, count: usize| {
+        let mut add = |dialer: usize,
+                       target: usize,
+                       address: Address,
+                       port: Port,
+                       why: &'static str,
+                       needed: bool,
+                       count: usize| {
             all.push(connection(drafts, dialer, target, address, port, why, needed, count));
         };
         let gcs = Port::Gcs(head.gcs_port);
         // On the head the GCS is always dialled by the node's address (node.py).
         add(head_index, head_index, node(head), gcs, "starts its own raylet, dashboard and Ray Client", true, 1);
-        add(head_index, head_index, Address::Loopback, Port::Session, "serves Ray Client sessions, exports metrics", clients, 1);
+        add(
+            head_index,
+            head_index,
+            Address::Loopback,
+            Port::Session,
+            "serves Ray Client sessions, exports metrics",
+            clients,
+            1,
+        );
         for (index, member) in members() {
             match &member.party.role {
                 Role::Worker(_) => {
@@ -28,11 +42,28 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
                     for address in typed(member) {
                         add(index, head_index, address, gcs, "registers at the GCS", true, count);
                     }
-                    add(head_index, index, node(member), Port::Node(member.node_port), "health check, tasks, objects", true, count);
+                    add(
+                        head_index,
+                        index,
+                        node(member),
+                        Port::Node(member.node_port),
+                        "health check, tasks, objects",
+                        true,
+                        count,
+                    );
                     add(index, head_index, node(head), Port::Node(head.node_port), "tasks, objects", true, count);
-                    add(index, index, Address::Loopback, Port::Node(None), "exports metrics to its own agent", false, count);
+                    add(
+                        index,
+                        index,
+                        Address::Loopback,
+                        Port::Node(None),
+                        "exports metrics to its own agent",
+                        false,
+                        count,
+                    );
                     for (other, peer) in members().filter(|(_, d)| matches!(d.party.role, Role::Worker(_))) {
-                        let pairs = if other == index { count.saturating_sub(1) * count } else { count * peer.party.count };
+                        let pairs =
+                            if other == index { count.saturating_sub(1) * count } else { count * peer.party.count };
                         if pairs > 0 {
                             add(index, other, node(peer), Port::Node(peer.node_port), "tasks, objects", true, pairs);
                         }
@@ -41,7 +72,15 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
                 Role::Autoscaler => add(index, head_index, node(head), gcs, "reads the load from the GCS", true, 1),
                 Role::Waiter => {
                     for address in typed(member) {
-                        add(index, head_index, address, gcs, "waits for the GCS before the worker starts", true, member.party.count);
+                        add(
+                            index,
+                            head_index,
+                            address,
+                            gcs,
+                            "waits for the GCS before the worker starts",
+                            true,
+                            member.party.count,
+                        );
                     }
                 }
                 Role::Client | Role::Laptop => {
@@ -122,7 +161,8 @@ fn node(draft: &Draft) -> Address {
     match &draft.party.node_address {
         NodeAddress::Fixed(host) => Address::Typed(host.clone()),
         NodeAddress::PodIp | NodeAddress::None => {
-            let primary: BTreeSet<IpAddr> = draft.party.pods.iter().filter_map(|pod| pod.ips.first().copied()).collect();
+            let primary: BTreeSet<IpAddr> =
+                draft.party.pods.iter().filter_map(|pod| pod.ips.first().copied()).collect();
             Address::PodIps(primary.into_iter().collect())
         }
     }
@@ -132,5 +172,8 @@ fn node(draft: &Draft) -> Address {
 /// (`canonicalize_bootstrap_address`), which for a worker cannot be the head: it is left out.
 fn typed(draft: &Draft) -> Vec<Address> {
     let hosts = draft.dials.iter().filter_map(Seen::found).map(|dial| command::host_port(dial).0);
-    hosts.filter(|host| !matches!(host.as_str(), "" | "auto" | "localhost" | "127.0.0.1" | "::1")).map(Address::Typed).collect()
+    hosts
+        .filter(|host| !matches!(host.as_str(), "" | "auto" | "localhost" | "127.0.0.1" | "::1"))
+        .map(Address::Typed)
+        .collect()
 }

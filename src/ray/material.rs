@@ -1,8 +1,6 @@
 //! From a path to the bytes that Ray will read there: path, mount, volume, key of a Secret.
 
-use crate::evidence::{
-    Container, Evidence, FileFacts, KeyPath, Mount, Seen, SourceKind, VolumeSource, Why, Workload,
-};
+use crate::evidence::{Container, Evidence, FileFacts, KeyPath, Mount, Seen, SourceKind, VolumeSource, Why, Workload};
 
 use super::{Place, TlsFile};
 
@@ -16,8 +14,10 @@ pub fn file(
 ) -> TlsFile {
     let (place, content, assumed) = match &path {
         Seen::Found(path) if path.is_empty() => (Place::NoPath, Seen::Absent, None),
-        Seen::Found(path) if workload.object.kind == "Shell" => (Place::Local(path.clone()), local(evidence, path), None),
-        Seen::Found(path) => mounted(evidence, workload, container, path),
+        Seen::Found(path) if workload.object.kind == "Shell" => {
+            (Place::Local(path.clone()), local(evidence, path), None)
+        }
+        Seen::Found(path) => mounted(evidence, workload, container, path, variable),
         Seen::Absent => (Place::NoPath, Seen::Absent, None),
         Seen::Unseen(why) => (Place::NoPath, Seen::Unseen(why.clone()), None),
     };
@@ -42,7 +42,7 @@ fn local(evidence: &Evidence, path: &str) -> Seen<FileFacts> {
 
 type Located = (Place, Seen<FileFacts>, Option<String>);
 
-fn mounted(evidence: &Evidence, workload: &Workload, container: &Container, path: &str) -> Located {
+fn mounted(evidence: &Evidence, workload: &Workload, container: &Container, path: &str, variable: &str) -> Located {
     let Some((mount, rest)) = mount(container, path) else {
         return (Place::NoMount, unmounted(evidence, workload, container), None);
     };
@@ -55,19 +55,26 @@ fn mounted(evidence: &Evidence, workload: &Workload, container: &Container, path
         (sub, rest) => format!("{sub}/{rest}"),
     };
     match &volume.source {
-        VolumeSource::EmptyDir => made_in_pod(evidence, workload, &volume.name, path),
+        VolumeSource::EmptyDir => made_in_pod(evidence, workload, &volume.name, path, variable == "RAY_TLS_CA_CERT"),
         VolumeSource::Other(kind) => {
             let why = Why::OutOfReach(format!("{kind} volume {}", volume.name));
             (Place::Volume(kind.clone()), Seen::Unseen(why), None)
         }
         source => {
-            let (place, content) = in_objects(evidence, &workload.object.namespace, source, &inside, !mount.sub_path.is_empty());
+            let (place, content) =
+                in_objects(evidence, &workload.object.namespace, source, &inside, !mount.sub_path.is_empty());
             (place, content, None)
         }
     }
 }
 
-fn in_objects(evidence: &Evidence, namespace: &str, source: &VolumeSource, path: &str, sub_path: bool) -> (Place, Seen<FileFacts>) {
+fn in_objects(
+    evidence: &Evidence,
+    namespace: &str,
+    source: &VolumeSource,
+    path: &str,
+    sub_path: bool,
+) -> (Place, Seen<FileFacts>) {
     match source {
         VolumeSource::Object { kind, name, items, .. } => {
             let key = key_of(items, path);
@@ -116,8 +123,9 @@ fn value(evidence: &Evidence, kind: SourceKind, namespace: &str, name: &str, key
 
 /// An emptyDir holds what an init container writes. Its trust file is nearly always a copy of the CA in the one
 /// Secret or ConfigMap which that init container mounts; this is concluded, and said so.
-fn made_in_pod(evidence: &Evidence, workload: &Workload, volume: &str, path: &str) -> Located {
-    let producer = workload.init_containers.iter().find(|c| c.mounts.iter().any(|m| m.volume == volume && !m.read_only));
+fn made_in_pod(evidence: &Evidence, workload: &Workload, volume: &str, path: &str, trust: bool) -> Located {
+    let producer =
+        workload.init_containers.iter().find(|c| c.mounts.iter().any(|m| m.volume == volume && !m.read_only));
     let Some(producer) = producer else {
         let why = Why::OutOfReach("an emptyDir that no init container writes".into());
         return (Place::MadeInPod(None), Seen::Unseen(why), None);
@@ -136,17 +144,13 @@ fn made_in_pod(evidence: &Evidence, workload: &Workload, volume: &str, path: &st
         }
     }
     match sources.as_slice() {
-        [(kind, name, facts)] if is_ca_file(facts) => {
-            let from = format!("init container {} has it from {kind:?} {}/{name}", producer.name, workload.object.namespace);
+        [(kind, name, facts)] if trust => {
+            let from =
+                format!("init container {} has it from {kind:?} {}/{name}", producer.name, workload.object.namespace);
             (place, Seen::Found(facts.clone()), Some(from))
         }
         _ => (place, Seen::Unseen(Why::MadeInPod { by: producer.name.clone() }), None),
     }
-}
-
-fn is_ca_file(facts: &FileFacts) -> bool {
-    let parsed = facts.certificates.blocks.iter().filter_map(|block| block.certificate().ok());
-    parsed.into_iter().all(|certificate| certificate.ca == Some(true))
 }
 
 /// A path under no mount may be a file of the image. It is called absent only where the container mounts

@@ -1,11 +1,9 @@
 //! Who takes part in a Ray cluster: found by what containers do, not by what they are called.
 
-use crate::evidence::{
-    Container, EnvFrom, EnvSource, EnvVariable, Evidence, ObjectRef, Origin, RayResource, Seen, Why, Workload,
-};
+use crate::evidence::{Container, Evidence, RayResource, Seen, Why, Workload};
 
 use super::settings::{self, Setting};
-use super::{Model, NodeAddress, Party, Place, Role, Switch, TlsFile, command, connections, material, services};
+use super::{Model, NodeAddress, Party, Role, Switch, command, connections, material, services};
 
 /// What a party does with the network; kept beside it while the model is built.
 pub(super) struct Draft {
@@ -42,7 +40,12 @@ fn key(party: &Party) -> (usize, &Role, &str) {
     (party.cluster, &party.role, party.id.as_str())
 }
 
-fn of_workload(evidence: &Evidence, index: usize, workload: &Workload, not_judged: &mut Vec<(String, String)>) -> Vec<Draft> {
+fn of_workload(
+    evidence: &Evidence,
+    index: usize,
+    workload: &Workload,
+    not_judged: &mut Vec<(String, String)>,
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let ray_container = |at: usize| workload.group.is_some() && at == 0;
     for (at, container) in workload.containers.iter().enumerate() {
@@ -124,7 +127,12 @@ fn node_address(evidence: &Evidence, workload: &Workload, container: &Container,
 
 /// A Ray Client workload says so itself: by its own `RAY_ADDRESS`, by `ray://` or `--cluster` in its command, or by
 /// TLS settings of its own. Inheriting `RAY_ADDRESS` from a shared ConfigMap is not enough.
-fn client(evidence: &Evidence, workload: &Workload, container: &Container, not_judged: &mut Vec<(String, String)>) -> Option<Draft> {
+fn client(
+    evidence: &Evidence,
+    workload: &Workload,
+    container: &Container,
+    not_judged: &mut Vec<(String, String)>,
+) -> Option<Draft> {
     let namespace = &workload.object.namespace;
     let address = settings::variable(evidence, namespace, container, "RAY_ADDRESS");
     let own_tls = container.env.iter().any(|v| v.name == "RAY_USE_TLS" || v.name.starts_with("RAY_TLS_"))
@@ -145,7 +153,9 @@ fn client(evidence: &Evidence, workload: &Workload, container: &Container, not_j
                 return None;
             }
         }
-        Seen::Unseen(why) if container.env.iter().any(|v| v.name == "RAY_ADDRESS") => dials.push(Seen::Unseen(why.clone())),
+        Seen::Unseen(why) if container.env.iter().any(|v| v.name == "RAY_ADDRESS") => {
+            dials.push(Seen::Unseen(why.clone()))
+        }
         _ => {}
     }
     if dials.is_empty() && !own_tls && workload.object.kind != "Shell" {
@@ -222,13 +232,23 @@ fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: 
             file.content = Seen::Unseen(Why::MadeInPod { by: "the KubeRay operator (tlsOptions)".into() });
         }
     }
-    Draft { party, gcs_port: 6379, client_port: 10001, node_port: None, dials: Vec::new(), group: workload.group.as_ref().map(|g| g.cluster.clone()) }
+    Draft {
+        party,
+        gcs_port: 6379,
+        client_port: 10001,
+        node_port: None,
+        dials: Vec::new(),
+        group: workload.group.as_ref().map(|g| g.cluster.clone()),
+    }
 }
 
 fn operator_tls(evidence: &Evidence, workload: &Workload) -> bool {
     let Some(group) = &workload.group else { return false };
     workload.pods.is_empty()
-        && evidence.ray_resources.iter().any(|r| r.operator_tls && r.object.is(&workload.object.namespace, &group.cluster))
+        && evidence
+            .ray_resources
+            .iter()
+            .any(|r| r.operator_tls && r.object.is(&workload.object.namespace, &group.cluster))
 }
 
 /// What KubeRay adds to pods that do not exist yet: `wait-gcs-ready` in every worker, which gets the Ray container's
@@ -237,23 +257,31 @@ fn of_operator(evidence: &Evidence, resource: &RayResource, drafts: &[Draft]) ->
     let namespace = &resource.object.namespace;
     let mut made = Vec::new();
     let has = |role: &Role, made: &[Draft]| {
-        drafts.iter().chain(made).any(|d| d.group.as_deref() == Some(&resource.object.name) && d.party.role == *role && d.party.namespace == *namespace)
+        drafts.iter().chain(made).any(|d| {
+            d.group.as_deref() == Some(&resource.object.name)
+                && d.party.role == *role
+                && d.party.namespace == *namespace
+        })
     };
     for (index, workload) in evidence.workloads.iter().enumerate() {
         let Some(group) = workload.group.as_ref().filter(|g| g.cluster == resource.object.name) else { continue };
-        let Some(ray) = workload.containers.first().filter(|_| workload.object.namespace == *namespace) else { continue };
+        let Some(ray) = workload.containers.first().filter(|_| workload.object.namespace == *namespace) else {
+            continue;
+        };
         if !workload.pods.is_empty() {
             continue;
         }
         if !group.head {
-            let container = Container { name: "wait-gcs-ready".into(), env_from: Vec::new(), command: Vec::new(), ..ray.clone() };
+            let container =
+                Container { name: "wait-gcs-ready".into(), env_from: Vec::new(), command: Vec::new(), ..ray.clone() };
             let mut waiter = draft(evidence, workload, &container, Role::Waiter);
             waiter.dials.push(dialled(evidence, workload, &container, "$FQ_RAY_IP"));
             waiter.party.id = format!("{}:wait-gcs-ready", waiter.party.id);
             waiter.party.workload = Some(index);
             made.push(waiter);
         } else if resource.autoscaling && !has(&Role::Autoscaler, &made) {
-            let container = resource.autoscaler.clone().unwrap_or(Container { name: "autoscaler".into(), ..Container::default() });
+            let container =
+                resource.autoscaler.clone().unwrap_or(Container { name: "autoscaler".into(), ..Container::default() });
             let container = Container { name: "autoscaler".into(), ..container };
             let mut scaler = draft(evidence, workload, &container, Role::Autoscaler);
             scaler.party.id = format!("{namespace}/{}:autoscaler", resource.object.name);
@@ -287,7 +315,9 @@ fn assign(evidence: &Evidence, drafts: &mut Vec<Draft>, not_judged: &mut Vec<(St
                 let _ = why;
                 drafts[at].party.cluster = clusters.len();
             }
-            Err(why) => not_judged.push((format!("{} container {}", drafts[at].party.object, drafts[at].party.container), why)),
+            Err(why) => {
+                not_judged.push((format!("{} container {}", drafts[at].party.object, drafts[at].party.container), why))
+            }
         }
     }
     drafts.retain(|d| d.party.cluster != usize::MAX);
@@ -297,7 +327,8 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
     let draft = &drafts[at];
     let namespace = &draft.party.namespace;
     if let Some(group) = &draft.group
-        && let Some(&head) = heads.iter().find(|&&h| drafts[h].group.as_ref() == Some(group) && drafts[h].party.namespace == *namespace)
+        && let Some(&head) =
+            heads.iter().find(|&&h| drafts[h].group.as_ref() == Some(group) && drafts[h].party.namespace == *namespace)
     {
         return Ok(head);
     }
@@ -319,7 +350,8 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
             party.node_address == NodeAddress::Fixed(host.clone())
                 || party.pods.iter().any(|pod| pod.ips.iter().any(|ip| ip.to_string() == host))
                 || drafts[h].group.as_ref().is_some_and(|g| {
-                    services::name_of(namespace, &host) == Some((format!("{g}-head-svc").as_str(), party.namespace.as_str()))
+                    services::name_of(namespace, &host)
+                        == Some((format!("{g}-head-svc").as_str(), party.namespace.as_str()))
                 })
         };
         if let Some(&head) = heads.iter().find(named) {
@@ -332,8 +364,12 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
     match (near.as_slice(), heads) {
         ([head], _) if !far || draft.party.role == Role::Laptop => Ok(*head),
         (_, [head]) if draft.party.role == Role::Laptop => Ok(*head),
-        ([], _) if dialled.is_empty() => Err("no Ray head is in its namespace, and no address says which one it dials".into()),
-        _ if dialled.is_empty() => Err("several Ray heads are in its namespace, and no address says which one it dials".into()),
+        ([], _) if dialled.is_empty() => {
+            Err("no Ray head is in its namespace, and no address says which one it dials".into())
+        }
+        _ if dialled.is_empty() => {
+            Err("several Ray heads are in its namespace, and no address says which one it dials".into())
+        }
         _ => Err(format!("it dials {}, which is no Ray head in what was looked at", dialled.join(", "))),
     }
 }
@@ -350,6 +386,7 @@ fn elsewhere(namespace: &str, address: &str) -> bool {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use crate::evidence::{EnvFrom, EnvSource, EnvVariable, ObjectRef, Origin};
 
     /// A plain workload with one container.
     pub(crate) fn workload(name: &str, command: &str, env: &[(&str, &str)]) -> Workload {
@@ -378,7 +415,12 @@ pub(super) mod testing {
 
     /// An `envFrom` of a ConfigMap.
     pub(crate) fn env_from(name: &str) -> EnvFrom {
-        EnvFrom { kind: crate::evidence::SourceKind::ConfigMap, name: name.into(), prefix: String::new(), optional: false }
+        EnvFrom {
+            kind: crate::evidence::SourceKind::ConfigMap,
+            name: name.into(),
+            prefix: String::new(),
+            optional: false,
+        }
     }
 }
 
@@ -386,7 +428,8 @@ pub(super) mod testing {
 mod tests {
     use super::testing::*;
     use super::*;
-    use crate::evidence::{ConfigMap, Content, FileFacts, Mode, Shape};
+    use crate::evidence::{ConfigMap, Content, FileFacts, Mode, ObjectRef, Origin, Shape};
+    use crate::ray::{Place, TlsFile};
 
     fn evidence(workloads: Vec<Workload>) -> Evidence {
         let mut evidence = Evidence::new(Mode::Manifests, "test", jiff::Timestamp::UNIX_EPOCH);
@@ -395,7 +438,13 @@ mod tests {
     }
 
     fn address_map() -> ConfigMap {
-        let facts = FileFacts { size: 1, sha256: None, shape: Shape::Text { placeholder: false }, certificates: Default::default(), keys: Vec::new() };
+        let facts = FileFacts {
+            size: 1,
+            sha256: None,
+            shape: Shape::Text { placeholder: false },
+            certificates: Default::default(),
+            keys: Vec::new(),
+        };
         let content = Content { facts, text: Some("ray://head-svc:10001".into()) };
         ConfigMap {
             object: ObjectRef::new("ConfigMap", "ray", "shared"),

@@ -94,7 +94,9 @@ fn from_env(evidence: &Evidence, namespace: &str, container: &Container, index: 
             match text_of(evidence, namespace, *kind, name, key) {
                 Seen::Found(value) => found(value, from),
                 Seen::Absent if *optional => Seen::Absent,
-                Seen::Absent => Seen::Unseen(Why::Unreadable(format!("{from} does not exist, so the container cannot start"))),
+                Seen::Absent => {
+                    Seen::Unseen(Why::Unreadable(format!("{from} does not exist, so the container cannot start")))
+                }
                 Seen::Unseen(why) => Seen::Unseen(why),
             }
         }
