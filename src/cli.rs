@@ -1,1 +1,393 @@
-//! To be filled.
+//! What a user may type.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::checks::Severity;
+
+/// Says why a Ray cluster with TLS does not connect, and how to mend it.
+#[derive(Debug, Parser)]
+#[command(name = "raytls", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing at or above --fail-on
+  1  findings at or above it
+  2  usage error, or nothing that was given could be read
+  3  could not check: nothing to judge, no answer, or the deadline passed
+  4  a bug in raytls
+
+Needs nothing and shows how it works: raytls demo";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Examine a live cluster, read-only, with whatever rights you have
+    #[command(after_help = "\
+Examples:
+  raytls doctor                        the current context and namespace
+  raytls doctor -A                     every Ray cluster you may see
+  raytls doctor -n ray --no-probe      ask the API server only, dial no port
+  raytls doctor --as-client            would Ray in this shell connect?
+  raytls doctor -o json=report.json -o table
+  raytls doctor --from ray.snapshot    judge a snapshot again, with no cluster")]
+    Doctor(Doctor),
+    /// Examine rendered manifests before a deploy; no cluster needed
+    #[command(after_help = "\
+Examples:
+  raytls gate -f rendered.yaml
+  kustomize build overlays/tls | raytls gate -f -
+  helm template ray ./chart | raytls gate -f - -f certs/    PEM files beside the manifests
+  raytls gate -f deploy/ --fail-on warning -o short")]
+    Gate(Gate),
+    /// Dial ports as Ray's gRPC does: TCP, first bytes, TLS, HTTP/2 SETTINGS
+    #[command(after_help = "\
+Examples:
+  raytls probe 10.0.0.7:6379
+  raytls probe ray-head:10001 --cert tls.crt --key tls.key --ca ca.crt
+  raytls probe 127.0.0.1:10001 --name ray-head.ray.svc      judge another name than the one dialled
+
+Without --cert and --key the files of RAY_TLS_* are not used: what a stranger sees is shown.")]
+    Probe(Probe),
+    /// Explain a check: what it means, why it matters to Ray, how to mend it
+    #[command(after_help = "\
+Examples:
+  raytls explain NAM03
+  raytls explain certificate-expired
+  raytls explain --all > docs/checks.md")]
+    Explain(Explain),
+    /// Write everything the doctor sees to a file, without any private key, for tickets and tests
+    #[command(after_help = "\
+Examples:
+  raytls snapshot -o ray.snapshot
+  raytls snapshot -n ray | raytls doctor --from -")]
+    Snapshot(Snapshot),
+    /// Raise a small broken cluster on loopback and run the doctor on it
+    #[command(after_help = "\
+Examples:
+  raytls demo                 the default fault
+  raytls demo --list          every fault
+  raytls demo expired")]
+    Demo(Demo),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  raytls completions bash > /etc/bash_completion.d/raytls
+  raytls completions zsh > ~/.zfunc/_raytls")]
+    Completions(Completions),
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Where to look.
+    #[command(flatten)]
+    pub source: Source,
+    /// Judge only the Ray cluster of this name (a RayCluster, or the Deployment or StatefulSet of a head)
+    #[arg(long, alias = "cluster", value_name = "NAME")]
+    pub ray_cluster: Option<String>,
+    /// Dial no port
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Dial the pods' own addresses instead of going through the API server's port-forward
+    #[arg(long, conflicts_with = "no_probe")]
+    pub direct: bool,
+    /// Judge also what Ray in this shell would do: its RAY_* variables and the files they name
+    #[arg(long)]
+    pub as_client: bool,
+    /// Judge a snapshot instead of a cluster; `-` for standard input
+    #[arg(long, value_name = "SNAPSHOT",
+          conflicts_with_all = ["namespace", "all_namespaces", "context", "kubeconfig", "selector", "no_secrets", "direct", "as_client"])]
+    pub from: Option<PathBuf>,
+    /// How to judge and tell.
+    #[command(flatten)]
+    pub judge: Judge,
+}
+
+/// `gate`.
+#[derive(Debug, Args)]
+pub struct Gate {
+    /// Manifests (YAML or JSON) or PEM files, folders of them, or `-` for standard input; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// How to judge and tell.
+    #[command(flatten)]
+    pub judge: Judge,
+}
+
+/// `probe`.
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// Where to dial; IPv6 addresses in brackets
+    #[arg(value_name = "HOST:PORT", required = true, value_parser = host_port)]
+    pub targets: Vec<HostPort>,
+    /// Client certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM; used for the handshake, never shown
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// CA certificates to judge the server's certificate by, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Judge the certificate by this name instead of HOST, and send it as SNI
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How to judge and tell.
+    #[command(flatten)]
+    pub judge: Judge,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Code (NAM03) or name (pod-address-not-in-certificate)
+    #[arg(value_name = "CODE|NAME", required_unless_present = "all")]
+    pub check: Option<String>,
+    /// Every check, as one Markdown page
+    #[arg(long, conflicts_with = "check")]
+    pub all: bool,
+}
+
+/// `snapshot`.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// Where to look.
+    #[command(flatten)]
+    pub source: Source,
+    /// Dial no port
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Dial the pods' own addresses instead of going through the API server's port-forward
+    #[arg(long, conflicts_with = "no_probe")]
+    pub direct: bool,
+    /// File to write; standard output when not given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// One deadline for everything
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Say what is done, on stderr; -vv and -vvv say more
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The fault; `--list` names them
+    pub fault: Option<String>,
+    /// Name every fault
+    #[arg(long, conflicts_with = "fault")]
+    pub list: bool,
+    /// How to judge and tell.
+    #[command(flatten)]
+    pub judge: Judge,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Where a live cluster is; kubectl's flags, with kubectl's meaning.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Source {
+    /// Namespace instead of the context's
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Context of the kubeconfig instead of the current one
+    #[arg(long, value_name = "CONTEXT")]
+    pub context: Option<String>,
+    /// Kubeconfig file instead of KUBECONFIG and ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Label selector for workloads and pods
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// Read no Secret
+    #[arg(long)]
+    pub no_secrets: bool,
+}
+
+/// How to judge and tell.
+#[derive(Clone, Debug, Args)]
+pub struct Judge {
+    /// Format, `table` when not given; may be repeated, with a file for all but one: -o table -o json=report.json
+    #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = output)]
+    pub output: Vec<Output>,
+    /// Exit with 1 when there is a finding this severe or more
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub fail_on: FailOn,
+    /// Whether anything that could not be judged makes the exit code 3
+    #[arg(long, value_name = "RESULT", default_value = "pass")]
+    pub inconclusive: Inconclusive,
+    /// One deadline for everything: 30s, 2m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Judge as if it were this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<Timestamp>,
+    /// Say what is done, on stderr; -vv and -vvv say more
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// A format, and the file it goes to; standard output without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// The file.
+    pub file: Option<PathBuf>,
+}
+
+/// Formats of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One line per finding.
+    Short,
+    /// For scripts.
+    Json,
+}
+
+/// The least severity that makes the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Every finding.
+    Info,
+    /// None.
+    Never,
+}
+
+/// What a gap in the evidence makes of the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Inconclusive {
+    /// 3.
+    Fail,
+    /// Nothing.
+    Pass,
+}
+
+/// An address to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// Name or IP address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl FailOn {
+    /// As a severity; none for never.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            FailOn::Error => Some(Severity::Error),
+            FailOn::Warning => Some(Severity::Warning),
+            FailOn::Info => Some(Severity::Info),
+            FailOn::Never => None,
+        }
+    }
+}
+
+impl Command {
+    /// How much to say on stderr, 0 to 3.
+    pub fn verbose(&self) -> u8 {
+        match self {
+            Command::Doctor(Doctor { judge, .. })
+            | Command::Gate(Gate { judge, .. })
+            | Command::Probe(Probe { judge, .. })
+            | Command::Demo(Demo { judge, .. }) => judge.verbose,
+            Command::Snapshot(snapshot) => snapshot.verbose,
+            Command::Explain(_) | Command::Completions(_) => 0,
+        }
+    }
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    let (name, file) = match text.split_once('=') {
+        Some((_, "")) => return Err("no file after `=`".into()),
+        Some((name, file)) => (name, Some(PathBuf::from(file))),
+        None => (text, None),
+    };
+    let format = Format::from_str(name, false).map_err(|_| format!("no format `{name}`; there are table, short, json"))?;
+    Ok(Output { format, file })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 2m or 1m30s"))?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if !duration.is_zero() && duration <= Duration::from_secs(24 * 3600) => Ok(duration),
+        _ => Err("a duration is more than nothing and at most a day".into()),
+    }
+}
+
+fn host_port(text: &str) -> Result<HostPort, String> {
+    let wrong = || format!("`{text}` is not HOST:PORT; write 10.0.0.7:6379, ray-head:10001 or [fd00::7]:6379");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').ok_or_else(wrong)?,
+        None if host.contains(':') => return Err(wrong()),
+        None => host,
+    };
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() || port == 0 || host.chars().any(|c| c.is_whitespace() || c == '/') {
+        return Err(wrong());
+    }
+    Ok(HostPort { host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(host_port("a:1"), Ok(HostPort { host: "a".into(), port: 1 }));
+        assert_eq!(host_port("[::1]:6379"), Ok(HostPort { host: "::1".into(), port: 6379 }));
+        for bad in ["a", "a:", "a:0", ":1", "::1:1", "[::1:1", "ray://a:1", "a:70000", ""] {
+            assert!(host_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for bad in ["", "5", "-5s", "0s", "2 days", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn outputs() {
+        assert_eq!(output("json=a=b"), Ok(Output { format: Format::Json, file: Some("a=b".into()) }));
+        assert!(output("json=").is_err());
+        assert!(output("yaml").is_err());
+    }
+}

@@ -1,0 +1,275 @@
+//! The report for people, top to bottom: verdict, causes, the matrix where something is red, other findings, what was not
+//! judged, what passed.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+
+use self::text::{Paper, list, plural};
+use super::words::clean_lines;
+use super::{Cause, Connection, Finding, Judgement, Place, Report, Verdict, Word, clean};
+
+/// How it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns.
+    pub width: u16,
+    /// Whether to use ANSI colours.
+    pub color: bool,
+}
+
+/// Findings of one code that are shown each; the rest is counted.
+const SHOWN: usize = 8;
+/// Facts of one cause that are shown each.
+const FACTS: usize = 12;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// The whole report.
+pub fn render(report: &Report, look: Look) -> String {
+    let mut paper = Paper::new(look);
+    paper.para("", "", verdict_style(report.verdict), &verdict_line(report));
+    if !report.source.is_empty() {
+        paper.para("", "", DIM, &format!("{}, at {}", clean(&report.source), report.taken_at));
+    }
+    for ladder in &report.ladders {
+        paper.gap();
+        paper.line("", BOLD, &clean(&ladder.target));
+        for (name, ok, seen) in &ladder.rungs {
+            let (mark, style) = if *ok { ("ok  ", GREEN) } else { ("FAIL", RED) };
+            paper.para(&format!("  {mark} {:<12} ", clean(name)), mark, style, &clean(seen));
+        }
+    }
+    for (number, cause) in report.causes.iter().enumerate() {
+        write_cause(&mut paper, number + 1, cause, report.findings.get(cause.finding));
+    }
+    matrix(&mut paper, report);
+    findings(&mut paper, report);
+    not_judged(&mut paper, report);
+    paper.gap();
+    paper.para("", "", DIM, &format!("{} passed", plural(report.passed.len(), "check")));
+    paper.finish()
+}
+
+/// What is broken, and how many connections of how many.
+pub fn verdict_line(report: &Report) -> String {
+    let totals = report.totals();
+    let judged = totals.all - totals.open;
+    let mut line = match report.verdict {
+        Verdict::Broken if totals.failing > 0 => {
+            format!("broken: {} of {} fail", totals.failing, plural(totals.all, "connection"))
+        }
+        Verdict::Broken => {
+            let errors = report.findings.iter().filter(|f| f.severity == "error").count();
+            format!("broken: {}, none of {} seen to fail", plural(errors, "error"), plural(judged, "judged connection"))
+        }
+        Verdict::AtRisk if totals.failing > 0 => {
+            format!("at risk: {} of {} fail that Ray can do without", totals.failing, plural(totals.all, "connection"))
+        }
+        Verdict::AtRisk | Verdict::Healthy => {
+            let word = if report.verdict == Verdict::AtRisk { "at risk" } else { "healthy" };
+            let verb = if judged == 1 { "works" } else { "work" };
+            format!("{word}: {} {verb}", plural(judged, "judged connection"))
+        }
+        Verdict::Unknown if totals.all == 0 => "unknown: no Ray connection was found to judge".into(),
+        Verdict::Unknown => format!("unknown: none of {} could be judged", plural(totals.all, "connection")),
+    };
+    if totals.open > 0 && report.verdict != Verdict::Unknown {
+        let _ = write!(line, ", {} not judged", totals.open);
+    }
+    match report.causes.as_slice() {
+        [] => {}
+        [one] => {
+            let _ = write!(line, "; the cause is {} {}", one.code, one.name);
+        }
+        [first, rest @ ..] => {
+            let _ = write!(line, "; the first cause is {} {}, {} more", first.code, first.name, rest.len());
+        }
+    }
+    if let Some(outage) = &report.time_to_outage {
+        let _ = write!(line, "; next outage {} ({})", outage.at, outage.because);
+    }
+    if report.incomplete {
+        line.push_str(" (incomplete: cut short by the deadline or an interruption)");
+    }
+    line
+}
+
+fn verdict_style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Healthy => GREEN,
+        Verdict::AtRisk | Verdict::Unknown => YELLOW,
+        Verdict::Broken => RED,
+    }
+}
+
+fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, finding: Option<&Finding>) {
+    paper.gap();
+    let title = format!("Cause {number}: {} {}", cause.code, cause.name);
+    paper.line("", BOLD, &format!("{title}  {}", Place(&cause.subject)));
+    paper.para("  ", "", Style::new(), &clean(&cause.message));
+    if !cause.impact.is_empty() {
+        paper.para("  Impact: ", "Impact:", BOLD, &clean(&cause.impact));
+    }
+    let facts = finding.map(|f| f.facts.as_slice()).unwrap_or_default();
+    if !facts.is_empty() {
+        paper.line("  ", BOLD, "Proof:");
+        for fact in facts.iter().take(FACTS) {
+            let from = if fact.origin.is_empty() { String::new() } else { format!(" ({})", clean(&fact.origin)) };
+            paper.para("    ", "", Style::new(), &format!("{}: {}{from}", clean(&fact.what), clean(&fact.value)));
+        }
+        if facts.len() > FACTS {
+            paper.line("    ", DIM, &format!("and {} more (-o json)", facts.len() - FACTS));
+        }
+    }
+    if cause.remedy.steps.is_empty() {
+        return;
+    }
+    let mended = plural(cause.mends.len(), "kind of connection");
+    paper.line("  ", BOLD, &format!("Remedy (mends {}):", mended.replace("kind of connections", "kinds of connection")));
+    for (index, step) in cause.remedy.steps.iter().enumerate() {
+        paper.para(&format!("    {}. ", index + 1), "", Style::new(), &clean(&step.text));
+        for block in [&step.command, &step.patch].into_iter().flatten() {
+            // Never wrapped, so that it can be pasted.
+            for line in clean_lines(block) {
+                paper.line("         ", CYAN, &line);
+            }
+        }
+    }
+}
+
+fn matrix(paper: &mut Paper, report: &Report) {
+    if report.connections.iter().all(|c| c.effective.verdict != Word::Reject) {
+        return;
+    }
+    paper.gap();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).force_no_tty().set_width(paper.look.width);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if paper.look.color {
+        table.enforce_styling();
+    }
+    table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES", "CORE", "PYTHON", "OBSERVED"]);
+    for c in &report.connections {
+        let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
+        table.add_row([
+            Cell::new(clean(&c.dialer)),
+            Cell::new(clean(&c.target)),
+            Cell::new(clean(&host_and_port(c))),
+            Cell::new(c.count),
+            judgement(&c.predicted.core),
+            judgement(&c.predicted.python),
+            observed,
+        ]);
+    }
+    for line in table.lines() {
+        paper.raw(line.trim_end());
+    }
+    unexplained(paper, report);
+}
+
+/// The full reasons of connections that no cause mends; the others are told by their cause.
+fn unexplained(paper: &mut Paper, report: &Report) {
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let explained = |c: &Connection| report.causes.iter().any(|cause| cause.mends.contains(&c.id));
+    for c in report.connections.iter().filter(|c| c.effective.verdict == Word::Reject && !explained(c)) {
+        let reason = c.effective.reason.clone().unwrap_or_default();
+        let by = c.effective.by.map_or_else(String::new, |by| format!("refused by the {by}: "));
+        reasons.entry(format!("{by}{reason}")).or_default().push(&c.id);
+    }
+    for (reason, ids) in &reasons {
+        paper.para("  ", "", Style::new(), &format!("{}: {}", list(ids), clean(reason)));
+    }
+}
+
+fn host_and_port(c: &Connection) -> String {
+    match c.port {
+        Some(port) if c.address.contains(':') && !c.address.contains(' ') => format!("[{}]:{port}", c.address),
+        Some(port) if !c.address.contains(' ') => format!("{}:{port}", c.address),
+        _ => format!("{}, {}", c.address, c.port_text),
+    }
+}
+
+fn judgement(judgement: &Judgement) -> Cell {
+    match judgement.verdict {
+        Word::Accept => Cell::new("ok").fg(Color::Green),
+        Word::CannotTell => Cell::new("?").fg(Color::Yellow),
+        Word::Reject => {
+            let by = judgement.by.map_or_else(String::new, |by| format!(" ({by})"));
+            Cell::new(format!("no: {}{by}", judgement.short)).fg(Color::Red)
+        }
+    }
+}
+
+/// Findings that are not told by a cause already, by code; those that follow from a cause are named in one line.
+fn findings(paper: &mut Paper, report: &Report) {
+    let roots: Vec<usize> = report.causes.iter().map(|c| c.finding).collect();
+    let rest = || report.findings.iter().enumerate().filter(|(i, _)| !roots.contains(i)).map(|(_, f)| f);
+    let follow: Vec<&str> = rest().filter(|f| f.cause.is_some()).map(|f| f.code).collect();
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in rest().filter(|f| f.cause.is_none()) {
+        match groups.iter_mut().find(|g| g.iter().any(|f| f.code == finding.code && f.severity == finding.severity)) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    if groups.is_empty() && follow.is_empty() {
+        return;
+    }
+    paper.gap();
+    paper.line("", BOLD, if report.causes.is_empty() { "Findings" } else { "Other findings" });
+    for group in &groups {
+        let Some(first) = group.first() else { continue };
+        let style = match first.severity {
+            "error" => RED,
+            "warning" => YELLOW,
+            _ => CYAN,
+        };
+        paper.line("  ", style, &format!("{} {} {}", first.severity, first.code, first.name));
+        for finding in group.iter().take(SHOWN) {
+            let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
+            paper.para("    ", "", Style::new(), &format!("{}: {}{times}", Place(&finding.subject), clean(&finding.message)));
+        }
+        if group.len() > SHOWN {
+            paper.line("    ", DIM, &format!("and {} more (-o short)", group.len() - SHOWN));
+        }
+    }
+    if !follow.is_empty() {
+        let mut codes = follow.clone();
+        codes.sort_unstable();
+        codes.dedup();
+        let what = plural(follow.len(), "finding");
+        let verb = if follow.len() == 1 { "follows" } else { "follow" };
+        paper.para("  ", "", DIM, &format!("{what} {verb} from the causes above (-o short): {}", codes.join(", ")));
+    }
+}
+
+fn not_judged(paper: &mut Paper, report: &Report) {
+    if report.not_judged.is_empty() {
+        return;
+    }
+    paper.gap();
+    paper.line("", BOLD, "Not judged");
+    let mut groups: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
+    for n in &report.not_judged {
+        groups.entry((&n.why, n.needs.as_deref())).or_default().push(&n.what);
+    }
+    for ((why, needs), what) in groups {
+        paper.para("  ", "", Style::new(), &format!("{}: {}", list(&what), clean(why)));
+        if let Some(needs) = needs {
+            paper.para("    would show it: ", "", DIM, &clean(needs));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
