@@ -329,12 +329,14 @@ fn output(text: &str) -> Result<Output, String> {
         Some((name, file)) => (name, Some(PathBuf::from(file))),
         None => (text, None),
     };
-    let format = Format::from_str(name, false).map_err(|_| format!("no format `{name}`; there are table, short, json"))?;
+    let format =
+        Format::from_str(name, false).map_err(|_| format!("no format `{name}`; there are table, short, json"))?;
     Ok(Output { format, file })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 2m or 1m30s"))?;
+    let parsed: SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 2m or 1m30s"))?;
     match Duration::try_from(parsed) {
         Ok(duration) if !duration.is_zero() && duration <= Duration::from_secs(24 * 3600) => Ok(duration),
         _ => Err("a duration is more than nothing and at most a day".into()),

@@ -301,3 +301,6 @@ pub struct Totals {
     /// Those that are not judged.
     pub open: usize,
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,8 @@ fn belongs(index: usize, finding: &checks::Finding, causes: &[causes::Cause]) ->
 
 fn cause(model: &Model, findings: &[checks::Finding], cause: &causes::Cause) -> Option<Cause> {
     let finding = findings.get(cause.finding)?;
-    let step = |s: &causes::RemedyStep| Step { text: s.text.clone(), command: s.command.clone(), patch: s.patch.clone() };
+    let step =
+        |s: &causes::RemedyStep| Step { text: s.text.clone(), command: s.command.clone(), patch: s.patch.clone() };
     Some(Cause {
         code: finding.code,
         name: finding.name,
@@ -179,22 +180,16 @@ fn judgement(verdict: &judge::Verdict) -> Judgement {
 }
 
 fn not_judged(evidence: &Evidence, model: &Model, connections: &[Connection]) -> Vec<NotJudged> {
-    let gaps = evidence.gaps.iter().map(|g| NotJudged {
-        what: g.what.clone(),
-        why: g.why.clone(),
-        needs: g.needs.clone(),
-    });
+    let gaps =
+        evidence.gaps.iter().map(|g| NotJudged { what: g.what.clone(), why: g.why.clone(), needs: g.needs.clone() });
     let lookups = evidence.lookups.iter().filter_map(|l| {
         let why = l.unseen.as_ref()?;
         let what = l.object.to_string();
         let told = evidence.gaps.iter().any(|g| g.what.starts_with(&what));
         (!told).then(|| NotJudged { what, why: why.to_string(), needs: needs(why) })
     });
-    let workloads = model.not_judged.iter().map(|(what, why)| NotJudged {
-        what: what.clone(),
-        why: why.clone(),
-        needs: None,
-    });
+    let workloads =
+        model.not_judged.iter().map(|(what, why)| NotJudged { what: what.clone(), why: why.clone(), needs: None });
     let open = connections.iter().filter(|c| c.effective.verdict == Word::CannotTell).map(|c| NotJudged {
         what: format!("connection {}", c.id),
         why: c.effective.reason.clone().unwrap_or_default(),

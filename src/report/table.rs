@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
 use self::text::{Paper, list, plural};
 use super::words::clean_lines;
@@ -37,7 +37,7 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 /// The whole report.
 pub fn render(report: &Report, look: Look) -> String {
     let mut paper = Paper::new(look);
-    paper.para("", "", verdict_style(report.verdict), &verdict_line(report));
+    paper.line("", verdict_style(report.verdict), &verdict_line(report));
     if !report.source.is_empty() {
         paper.para("", "", DIM, &format!("{}, at {}", clean(&report.source), report.taken_at));
     }
@@ -86,15 +86,6 @@ pub fn verdict_line(report: &Report) -> String {
     if totals.open > 0 && report.verdict != Verdict::Unknown {
         let _ = write!(line, ", {} not judged", totals.open);
     }
-    match report.causes.as_slice() {
-        [] => {}
-        [one] => {
-            let _ = write!(line, "; the cause is {} {}", one.code, one.name);
-        }
-        [first, rest @ ..] => {
-            let _ = write!(line, "; the first cause is {} {}, {} more", first.code, first.name, rest.len());
-        }
-    }
     if let Some(outage) = &report.time_to_outage {
         let _ = write!(line, "; next outage {} ({})", outage.at, outage.because);
     }
@@ -135,7 +126,11 @@ fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, finding: Option<
         return;
     }
     let mended = plural(cause.mends.len(), "kind of connection");
-    paper.line("  ", BOLD, &format!("Remedy (mends {}):", mended.replace("kind of connections", "kinds of connection")));
+    paper.line(
+        "  ",
+        BOLD,
+        &format!("Remedy (mends {}):", mended.replace("kind of connections", "kinds of connection")),
+    );
     for (index, step) in cause.remedy.steps.iter().enumerate() {
         paper.para(&format!("    {}. ", index + 1), "", Style::new(), &clean(&step.text));
         for block in [&step.command, &step.patch].into_iter().flatten() {
@@ -171,9 +166,12 @@ fn matrix(paper: &mut Paper, report: &Report) {
             observed,
         ]);
     }
+    // Names may wrap, verdicts not.
+    table.column_iter_mut().skip(3).for_each(|c| drop(c.set_constraint(ColumnConstraint::ContentWidth)));
     for line in table.lines() {
         paper.raw(line.trim_end());
     }
+    paper.para("  ", "", DIM, "core: by the rules of Ray's C++ core; python: by those of grpcio; who refuses: why");
     unexplained(paper, report);
 }
 
@@ -204,8 +202,8 @@ fn judgement(judgement: &Judgement) -> Cell {
         Word::Accept => Cell::new("ok").fg(Color::Green),
         Word::CannotTell => Cell::new("?").fg(Color::Yellow),
         Word::Reject => {
-            let by = judgement.by.map_or_else(String::new, |by| format!(" ({by})"));
-            Cell::new(format!("no: {}{by}", judgement.short)).fg(Color::Red)
+            let by = judgement.by.unwrap_or("no");
+            Cell::new(format!("{by}: {}", judgement.short)).fg(Color::Red)
         }
     }
 }
@@ -237,7 +235,12 @@ fn findings(paper: &mut Paper, report: &Report) {
         paper.line("  ", style, &format!("{} {} {}", first.severity, first.code, first.name));
         for finding in group.iter().take(SHOWN) {
             let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
-            paper.para("    ", "", Style::new(), &format!("{}: {}{times}", Place(&finding.subject), clean(&finding.message)));
+            paper.para(
+                "    ",
+                "",
+                Style::new(),
+                &format!("{}: {}{times}", Place(&finding.subject), clean(&finding.message)),
+            );
         }
         if group.len() > SHOWN {
             paper.line("    ", DIM, &format!("and {} more (-o short)", group.len() - SHOWN));
@@ -270,6 +273,3 @@ fn not_judged(paper: &mut Paper, report: &Report) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,362 @@
+use jiff::Timestamp;
+
+use super::*;
+use crate::checks::{self, Confidence};
+use crate::diagnose::causes;
+use crate::evidence::{Evidence, Gap, Mode, Seen};
+use crate::grpc::verdict::{Fault, Reason};
+use crate::judge::{self, Failure, Judged, Side};
+use crate::ray::{
+    Address, Connection as Dialled, Model, NodeAddress, Party, Place as FilePlace, Port, Role, Switch, TlsFile,
+};
+
+pub(super) fn now() -> Timestamp {
+    "2027-03-01T12:00:00Z".parse().unwrap()
+}
+
+pub(super) fn options() -> Options {
+    Options { now: now(), fail_on: Some(Severity::Error), inconclusive_fails: false, nothing_read: false }
+}
+
+fn file(variable: &'static str) -> TlsFile {
+    TlsFile {
+        variable,
+        path: Seen::Found("/tls/x".into()),
+        place: FilePlace::NoMount,
+        content: Seen::Absent,
+        assumed: None,
+        hypothetical: None,
+        covers_pods: Default::default(),
+        mended: Default::default(),
+    }
+}
+
+fn party(id: &str, role: Role, count: usize) -> Party {
+    Party {
+        id: id.into(),
+        role,
+        cluster: 0,
+        namespace: "ray".into(),
+        object: crate::evidence::ObjectRef::new("Deployment", "ray", id),
+        origin: Default::default(),
+        workload: None,
+        container: "ray".into(),
+        switch: Seen::Found(Switch::On),
+        certificate: file("RAY_TLS_SERVER_CERT"),
+        key: file("RAY_TLS_SERVER_KEY"),
+        trust: file("RAY_TLS_CA_CERT"),
+        node_address: NodeAddress::PodIp,
+        pods: Vec::new(),
+        count,
+        touched: Default::default(),
+    }
+}
+
+/// 3,000 equal workers that dial the head by a name that is not in its certificate; the head dials itself.
+pub(super) struct Scene {
+    pub(super) evidence: Evidence,
+    pub(super) model: Model,
+    pub(super) matrix: Vec<Judged>,
+    pub(super) findings: Vec<checks::Finding>,
+    pub(super) causes: Vec<causes::Cause>,
+}
+
+pub(super) fn accept() -> Judged {
+    Judged { core: judge::Verdict::Accept, python: judge::Verdict::Accept, observed: None }
+}
+
+pub(super) fn scene() -> Scene {
+    let mut evidence = Evidence::new(Mode::Live, "context kind-a, namespace ray", now());
+    evidence.gaps.push(Gap {
+        what: "Secret ray/other".into(),
+        why: "forbidden: may not get secrets in namespace ray".into(),
+        needs: Some("Role rule: resources [\"secrets\"], verbs [\"get\"]".into()),
+        code: Some("PRM01".into()),
+    });
+    let connection = |id: &str, dialer, address, port, count| Dialled {
+        id: id.into(),
+        dialer,
+        target: 0,
+        address,
+        port,
+        why: "registers at the GCS",
+        needed: true,
+        count,
+    };
+    let refused = judge::Verdict::Reject {
+        by: Side::Dialer,
+        reason: Failure::Grpc(Reason {
+            fault: Fault::Name,
+            certificate: Some("CN=ray-head".into()),
+            text: "ray-head-svc is not in the certificate CN=ray-head".into(),
+            words: Some("Hostname Verification Check failed.".into()),
+        }),
+    };
+    let finding = checks::Finding {
+        code: "NAM01",
+        name: "dialled-name-not-in-certificate",
+        severity: Severity::Error,
+        confidence: Confidence::Proved,
+        subject: checks::Subject {
+            kind: "Secret".into(),
+            namespace: Some("ray".into()),
+            name: "ray-tls".into(),
+            key: Some("tls.crt".into()),
+            ..Default::default()
+        },
+        message: "ray-worker dials ray-head-svc, which is not in the certificate of ray-head".into(),
+        facts: vec![checks::Fact {
+            what: "names in the certificate".into(),
+            value: "ray-head\u{1b}[2J".into(),
+            origin: "Secret ray/ray-tls key tls.crt".into(),
+        }],
+        breaks: vec![1],
+        edits: Vec::new(),
+        at: None,
+        count: 1,
+    };
+    let follows = checks::Finding { code: "LIV07", name: "name-not-covered", ..finding.clone() };
+    let expiring = checks::Finding {
+        code: "CRT03",
+        name: "certificate-expires-soon",
+        severity: Severity::Warning,
+        message: "the certificate of ray-head ends on 2027-03-05".into(),
+        breaks: vec![],
+        at: Some("2027-03-05T00:00:00Z".parse().unwrap()),
+        ..finding.clone()
+    };
+    Scene {
+        evidence,
+        model: Model {
+            parties: vec![party("ray/ray-head", Role::Head, 1), party("ray/ray-worker", Role::Worker("".into()), 3000)],
+            connections: vec![
+                connection("ray/ray-head>ray/ray-head@loopback:6379", 0, Address::Loopback, Port::Gcs(6379), 1),
+                connection(
+                    "ray/ray-worker>ray/ray-head@ray-head-svc:6379",
+                    1,
+                    Address::Typed("ray-head-svc".into()),
+                    Port::Gcs(6379),
+                    3000,
+                ),
+                connection("ray/ray-head>ray/ray-worker@pod", 0, Address::PodIps(vec![]), Port::Node(None), 3000),
+            ],
+            not_judged: vec![("Deployment ray/other".into(), "its image is not Ray's".into())],
+        },
+        matrix: vec![
+            accept(),
+            Judged { core: refused.clone(), python: refused, observed: None },
+            Judged {
+                core: judge::Verdict::CannotTell("no pod yet".into()),
+                python: judge::Verdict::CannotTell("no pod yet".into()),
+                observed: None,
+            },
+        ],
+        findings: vec![finding, follows, expiring],
+        causes: vec![causes::Cause {
+            finding: 0,
+            mends: vec![1],
+            impact: "3000 workers cannot register at the GCS".into(),
+            remedy: causes::Remedy {
+                steps: vec![causes::RemedyStep {
+                    text: "Issue the certificate again with ray-head-svc in it.".into(),
+                    command: Some("kubectl -n ray create secret generic ray-tls \\\n  --from-file=tls.crt".into()),
+                    patch: None,
+                }],
+            },
+        }],
+    }
+}
+
+impl Scene {
+    pub(super) fn report(&self, options: &Options) -> Report {
+        Report::build(&self.evidence, &self.model, &self.matrix, &self.findings, &self.causes, options)
+    }
+}
+
+#[test]
+fn json_has_exactly_the_keys_of_the_contract() {
+    let value: serde_json::Value = serde_json::from_str(&json::render(&scene().report(&options()))).unwrap();
+    let keys = |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut want = vec![
+        "apiVersion",
+        "kind",
+        "takenAt",
+        "exitCode",
+        "incomplete",
+        "verdict",
+        "timeToOutage",
+        "causes",
+        "findings",
+        "connections",
+        "notJudged",
+        "passed",
+    ];
+    want.sort_unstable();
+    let mut got = keys(&value);
+    got.sort();
+    assert_eq!(got, want);
+    assert_eq!(value["apiVersion"], "raytls.dev/v1");
+    assert_eq!(value["kind"], "Report");
+    assert_eq!(value["takenAt"], "2027-03-01T12:00:00Z");
+    assert_eq!(value["exitCode"], 1);
+    assert_eq!(value["verdict"], "broken");
+    assert_eq!(value["timeToOutage"], serde_json::json!({"at": "2027-03-05T00:00:00Z", "because": "CRT03"}));
+    let sorted = |mut v: Vec<String>| {
+        v.sort();
+        v
+    };
+    assert_eq!(sorted(keys(&value["causes"][0])), ["code", "impact", "mends", "message", "name", "remedy", "subject"]);
+    assert_eq!(sorted(keys(&value["causes"][0]["remedy"]["steps"][0])), ["command", "text"]);
+    assert_eq!(
+        sorted(keys(&value["findings"][0])),
+        ["breaks", "cause", "code", "confidence", "count", "facts", "message", "name", "severity", "subject"]
+    );
+    assert_eq!(value["findings"][1]["cause"], 0, "what breaks only mended connections belongs to the cause");
+    assert!(value["findings"][2].get("cause").is_none());
+    assert_eq!(
+        sorted(keys(&value["connections"][1])),
+        ["address", "count", "dialer", "id", "observed", "port", "predicted", "target"]
+    );
+    assert_eq!(value["connections"][1]["predicted"]["core"]["verdict"], "reject");
+    assert_eq!(value["connections"][1]["predicted"]["core"]["by"], "dialer");
+    assert_eq!(value["connections"][1]["observed"], serde_json::Value::Null);
+    assert_eq!(value["connections"][2]["predicted"]["python"]["verdict"], "cannot-tell");
+    assert_eq!(value["connections"][2]["port"], serde_json::Value::Null);
+}
+
+#[test]
+fn exit_codes() {
+    let code = |change: &dyn Fn(&mut Scene, &mut Options)| {
+        let (mut scene, mut options) = (scene(), options());
+        change(&mut scene, &mut options);
+        scene.report(&options).exit_code
+    };
+    assert_eq!(code(&|_, _| {}), 1);
+    assert_eq!(code(&|_, o| o.fail_on = None), 0, "never");
+    assert_eq!(code(&|s, _| s.evidence.incomplete = true), 1, "1 beats 3");
+    assert_eq!(code(&|_, o| o.nothing_read = true), 2);
+    assert_eq!(code(&|s, _| s.findings.drain(..2).for_each(drop)), 0, "warnings do not fail by default");
+    assert_eq!(
+        code(&|s, o| {
+            s.findings.drain(..2).for_each(drop);
+            o.fail_on = Some(Severity::Warning);
+        }),
+        1
+    );
+    assert_eq!(
+        code(&|s, o| {
+            s.findings.clear();
+            o.inconclusive_fails = true;
+        }),
+        3
+    );
+    assert_eq!(
+        code(&|s, _| {
+            s.findings.clear();
+            s.evidence.incomplete = true;
+        }),
+        3
+    );
+    assert_eq!(
+        code(&|s, _| {
+            s.findings.clear();
+            s.matrix = vec![s.matrix[2].clone(); 3];
+        }),
+        3,
+        "no connection could be judged"
+    );
+    assert_eq!(
+        code(&|s, _| {
+            s.findings.clear();
+            s.model = Model { parties: vec![], connections: vec![], not_judged: vec![] };
+            s.matrix.clear();
+        }),
+        3,
+        "nothing found to judge"
+    );
+}
+
+#[test]
+fn verdicts() {
+    let mut s = scene();
+    assert_eq!(s.report(&options()).verdict, Verdict::Broken);
+    s.matrix[1] = accept();
+    s.causes.clear();
+    s.findings.drain(..2);
+    assert_eq!(s.report(&options()).verdict, Verdict::AtRisk);
+    s.findings.clear();
+    assert_eq!(s.report(&options()).verdict, Verdict::Healthy);
+    s.matrix = vec![s.matrix[2].clone(); 3];
+    assert_eq!(s.report(&options()).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn what_was_not_seen_is_listed_and_no_check_passes_over_it() {
+    let mut s = scene();
+    s.findings.clear();
+    s.model.parties[1].certificate.content = Seen::Unseen(crate::evidence::Why::TimedOut);
+    let report = s.report(&options());
+    let what: Vec<_> = report.not_judged.iter().map(|n| n.what.as_str()).collect();
+    assert_eq!(what, ["Deployment ray/other", "Secret ray/other", "connection ray/ray-head>ray/ray-worker@pod"]);
+    for code in &report.passed {
+        assert!(
+            !["CRT", "CHN", "NAM", "KEY", "SEC", "LIV", "ROT"].contains(&&code[..3]),
+            "{code} saw too little to pass"
+        );
+    }
+}
+
+#[test]
+fn table_tells_from_top_to_bottom() {
+    let text = table::render(&scene().report(&options()), table::Look { width: 100, color: false });
+    let want = [
+        "broken: 3000 of 6001 connections fail, 3000 not judged; next outage 2027-03-05T00:00:00Z (CRT03)\ncontext kind-a",
+        "Cause 1: NAM01 dialled-name-not-in-certificate  Secret ray/ray-tls key tls.crt",
+        "Impact: 3000 workers cannot register at the GCS",
+        "names in the certificate: ray-head\\u{1b}[2J (Secret ray/ray-tls key tls.crt)",
+        "1. Issue the certificate again with ray-head-svc in it.",
+        "kubectl -n ray create secret generic ray-tls \\",
+        "DIALER",
+        "ray-head-svc:6379",
+        "dialer: name",
+        "Other findings",
+        "warning CRT03 certificate-expires-soon",
+        "1 finding follows from the causes above (-o short): LIV07",
+        "Not judged",
+        "would show it: Role rule",
+        "passed",
+    ];
+    let mut rest = text.as_str();
+    for part in want {
+        let at = rest.find(part).unwrap_or_else(|| panic!("`{part}` is not (or not in its place) in:\n{text}"));
+        rest = &rest[at..];
+    }
+    assert!(!text.contains('\u{1b}'), "{text}");
+    assert_eq!(text.matches("ray/ray-worker ").count(), 1, "3,000 equal workers are one line:\n{text}");
+    for line in text.lines().filter(|l| !l.contains("Cause") && !l.contains("connection ray/")) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn colours_change_no_text() {
+    let report = scene().report(&options());
+    let plain = table::render(&report, table::Look { width: 80, color: false });
+    let colored = table::render(&report, table::Look { width: 80, color: true });
+    assert_ne!(plain, colored);
+    let stripped: String = anstream::adapter::strip_str(&colored).to_string();
+    let words = |t: &str| t.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    assert_eq!(words(&stripped), words(&plain));
+}
+
+#[test]
+fn short_is_a_line_per_finding() {
+    let text = short::render(&scene().report(&options()));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert!(
+        lines[0].starts_with("error NAM01 Secret ray/ray-tls key tls.crt: ray-worker dials ray-head-svc"),
+        "{text}"
+    );
+    assert!(lines[3].starts_with("broken: "), "{text}");
+}
