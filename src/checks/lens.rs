@@ -6,8 +6,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Case, Confidence, Finding, Subject};
-use crate::diagnose::edit::Slot;
+use jiff::Timestamp;
+
+use super::{Case, Confidence, Edits, Finding, Subject};
+use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::{FileFacts, Origin, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
 use crate::judge::{Failure, Side, Verdict};
@@ -271,4 +273,21 @@ pub fn failing_to(case: &Case<'_>, parties: &[usize]) -> Vec<usize> {
 /// Nothing until the rules can read a certificate.
 fn parse_der(_der: &[u8]) -> Option<Certificate> {
     None
+}
+
+/// Edits that put a good file in each of these places.
+pub fn provide(uses: &[Use<'_>]) -> Edits {
+    uses.iter().map(|u| Edit::Provide { party: u.party, slot: u.slot }).collect()
+}
+
+/// A span of time in a sentence, rounded down: `12 days`, `1 hour`, `less than a minute`.
+pub fn span(from: Timestamp, to: Timestamp) -> String {
+    let seconds = (to.as_second() - from.as_second()).abs();
+    let (number, unit) = match seconds {
+        0..60 => return "less than a minute".into(),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,0 +1,77 @@
+//! CRT03: a certificate that connections rest on expires soon.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::checks::lens::{self, Shared};
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::{Edit, Fix, Slot};
+use crate::grpc::certificate::Certificate;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "CRT03",
+    name: "certificate-expires-soon",
+    severity: Severity::Warning,
+    help: "\
+A certificate that Ray presents, or the CA that vouches for one, expires within 30 days. Within 24 hours it is an error.
+
+Why it matters: from that second every new connection is refused, and Ray goes on using what it read at start: renewing the Secret is not
+enough.
+
+Mend it: issue it again now, and restart the Ray pods before the date.
+
+Authority: RFC 5280 section 4.1.2.5; Ray reads its files once at start (ray#65365).",
+    run,
+};
+
+/// From when on an expiry is told.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// From when on it counts as an outage.
+const NOW: SignedDuration = SignedDuration::from_hours(24);
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for leaf in super::leaves(case) {
+        let edit = Edit::Reissue { certificate: leaf.certificate.sha256.clone(), fixes: vec![Fix::Dates] };
+        tell(case, findings, &leaf.shared, &leaf.certificate, edit);
+    }
+    let leaves: Vec<Certificate> = lens::speakers(case).filter_map(|(_, party)| lens::leaf(party)).collect();
+    for shared in lens::shared(case, &[Slot::Trust]) {
+        let trust = lens::parsed(shared.facts);
+        let vouches = |ca: &&Certificate| {
+            // Another certificate of the same name and a later date takes over.
+            let replaced = trust.iter().any(|c| c.subject_canonical == ca.subject_canonical && c.not_after > ca.not_after);
+            let issued = |leaf: &Certificate| {
+                leaf.issuer_canonical == ca.subject_canonical && leaf.sha256 != ca.sha256
+            };
+            !replaced && leaves.iter().any(issued)
+        };
+        for ca in trust.iter().filter(vouches) {
+            tell(case, findings, &shared, ca, Edit::RenewCa { certificate: ca.sha256.clone() });
+        }
+    }
+}
+
+fn tell(case: &Case<'_>, findings: &mut Findings, shared: &Shared<'_>, certificate: &Certificate, edit: Edit) {
+    let left = certificate.not_after.duration_since(case.now);
+    if left <= SignedDuration::ZERO || left > SOON {
+        return;
+    }
+    let message = format!(
+        "Certificate {} in {} expires at {}, in {}: renew it and restart {} before.",
+        certificate.subject,
+        lens::phrase(&shared.subject),
+        certificate.not_after,
+        lens::span(case.now, certificate.not_after),
+        lens::used_by(case.model, &shared.parties()),
+    );
+    let finding = findings.add(shared.subject.clone(), message);
+    finding.severity = severity(case.now, certificate.not_after);
+    finding.edits = vec![edit];
+    finding.at = Some(certificate.not_after);
+    finding.fact("not after", certificate.not_after.to_string(), lens::phrase(&shared.subject));
+    shared.tell(case, finding);
+}
+
+fn severity(now: Timestamp, end: Timestamp) -> Severity {
+    if end.duration_since(now) < NOW { Severity::Error } else { Severity::Warning }
+}

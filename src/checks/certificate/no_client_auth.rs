@@ -1,0 +1,43 @@
+//! CRT06: the extended key usage forbids the client role.
+
+use crate::checks::lens;
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::Fix;
+use crate::grpc::certificate::Purpose;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "CRT06",
+    name: "no-client-auth",
+    severity: Severity::Error,
+    help: "\
+Ray presents a certificate with an extended key usage that does not list clientAuth.
+
+Why it matters: Ray's TLS is always mutual and uses one certificate for both roles: every node dials others, the head even itself. The
+server refuses the certificate and says nothing, so the dialling side sees only `Socket closed`. Public CAs no longer issue clientAuth.
+
+Mend it: issue it again with `extendedKeyUsage = serverAuth, clientAuth` from a private CA, and restart.
+
+Authority: RFC 5280 section 4.2.1.12; BoringSSL purpose `ssl_client`: `unsupported certificate purpose` (measured).",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for leaf in super::leaves(case) {
+        let parties = leaf.judged_for(case, |_| true);
+        if !super::excludes(&leaf.certificate, &Purpose::ClientAuth) || parties.is_empty() {
+            continue;
+        }
+        let has = super::purposes(&leaf.certificate);
+        let message = format!(
+            "{} allows {has} by its extended key usage, not clientAuth, so whom {} dials refuses it.",
+            leaf.phrase(),
+            lens::used_by(case.model, &parties),
+        );
+        let finding = findings.add(leaf.shared.subject.clone(), message);
+        finding.breaks = lens::failing_from(case, &parties);
+        finding.edits = leaf.reissue(Fix::Uses);
+        finding.fact("extended key usage", has, lens::phrase(&leaf.shared.subject));
+        leaf.shared.tell(case, finding);
+    }
+}

@@ -1,0 +1,41 @@
+//! CHN14: what stands after a block that cannot be read is ignored.
+
+use crate::checks::lens;
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::Slot;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "CHN14",
+    name: "pem-block-ignored",
+    severity: Severity::Warning,
+    help: "\
+A certificate or trust file has a block that cannot be read after others that can: half a block, or two joined without a line break.
+
+Why it matters: gRPC stops there without a word. What came before counts, that block and all after it do not, so a second CA that seems to be
+trusted is not, or an intermediate is not sent.
+
+Mend it: write the file again from its parts, each with its own line break at the end.
+
+Authority: gRPC `ssl_transport_security.cc` ends at the first PEM_read_bio_X509 that fails (measured).",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for shared in lens::shared(case, &[Slot::Certificate, Slot::Trust]) {
+        let reading = &shared.facts.certificates;
+        let (Some(stop), false) = (&reading.stopped, reading.blocks.is_empty()) else { continue };
+        let message = format!(
+            "{} is read only up to line {} ({}): {} of the {} certificates that begin in it count for {}.",
+            lens::phrase(&shared.subject),
+            stop.line,
+            stop.found,
+            reading.blocks.len(),
+            reading.begun,
+            lens::used_by(case.model, &shared.parties()),
+        );
+        let finding = findings.add(shared.subject.clone(), message);
+        finding.fact("line", stop.line.to_string(), lens::phrase(&shared.subject));
+        shared.tell(case, finding);
+    }
+}

@@ -1,0 +1,89 @@
+//! CHN04: the CA that vouches for a certificate is expired or not valid yet.
+
+use super::Chains;
+use crate::checks::lens;
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::{Edit, Slot};
+use crate::grpc::certificate::Certificate;
+use crate::grpc::verdict::Fault;
+use crate::judge::Failure;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "CHN04",
+    name: "ca-expired",
+    severity: Severity::Error,
+    help: "\
+A CA in a trust file, on the path of a certificate that Ray presents, is past its notAfter or before its notBefore.
+
+Why it matters: gRPC checks the dates of trusted certificates too, so everything the CA issued is refused, however fresh it is:
+`certificate has expired`. rustls and webpki do not look, so other tools may be content.
+
+Mend it: renew the CA (with the same key what it issued stays good), store it in every trust file in place of the old one, not beside it
+when they share a key, and restart.
+
+Authority: RFC 5280 section 6.1.3; BoringSSL `x509_vfy.c` `check_chain_times` (measured: an expired root rejects).",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    let chains = Chains::of(case);
+    for shared in lens::shared(case, &[Slot::Trust]) {
+        let users = shared.parties();
+        let trust = lens::parsed(shared.facts);
+        for (number, ca) in trust.iter().enumerate().filter(|(_, ca)| outside(ca, case)) {
+            if trust[..number].contains(ca) {
+                continue;
+            }
+            let issued = issued(&chains, case, &users, ca);
+            let alone = trust.iter().filter(|c| c.subject_canonical == ca.subject_canonical).all(|c| outside(c, case));
+            let broken = lens::failing_by(case, |blame| {
+                let at_dates = matches!(blame.failure, Failure::Grpc(reason)
+                    if reason.fault == Fault::CaDates && reason.certificate.as_deref().is_none_or(|name| name == ca.subject));
+                let verified = users.contains(&blame.refuser) && issued.contains(&blame.at);
+                // With no valid namesake to take over it breaks these even where another fault shows first.
+                let both = |a, b| users.contains(&a) && issued.contains(&b);
+                let hidden = both(blame.connection.dialer, blame.connection.target)
+                    || both(blame.connection.target, blame.connection.dialer);
+                (at_dates && verified) || (alone && hidden)
+            });
+            if issued.is_empty() || (!alone && broken.is_empty()) {
+                continue;
+            }
+            let when = match ca.not_after <= case.now {
+                true => format!("expired at {}, {} ago", ca.not_after, lens::span(ca.not_after, case.now)),
+                false => format!("is valid only from {}", ca.not_before),
+            };
+            let message = format!(
+                "CA {} in {}, the trust file of {}, {when}: all it issued is refused, the certificate of {} too.",
+                ca.subject,
+                lens::phrase(&shared.subject),
+                lens::used_by(case.model, &users),
+                lens::used_by(case.model, &issued),
+            );
+            let finding = findings.add(shared.subject.clone(), message);
+            finding.breaks = broken;
+            finding.edits = vec![Edit::RenewCa { certificate: ca.sha256.clone() }];
+            finding.at = Some(ca.not_after);
+            finding.fact("not after of the CA", ca.not_after.to_string(), lens::phrase(&shared.subject));
+            finding.fact("SHA-256 of the CA", ca.sha256.as_str(), lens::phrase(&shared.subject));
+            shared.tell(case, finding);
+        }
+    }
+}
+
+fn outside(certificate: &Certificate, case: &Case<'_>) -> bool {
+    case.now >= certificate.not_after || case.now < certificate.not_before
+}
+
+/// Parties of the users' clusters whose chain ends at this CA. A leaf that is its own CA is told by CRT01.
+fn issued(chains: &Chains, case: &Case<'_>, users: &[usize], ca: &Certificate) -> Vec<usize> {
+    let clusters: Vec<usize> = users.iter().map(|&p| case.model.parties[p].cluster).collect();
+    let ends_here = |party: &usize, chain: &[Certificate]| {
+        let leaf_itself = chain.first().is_some_and(|leaf| leaf.sha256 == ca.sha256);
+        clusters.contains(&case.model.parties[*party].cluster)
+            && !leaf_itself
+            && chain.iter().any(|c| super::named_as_issuer(ca, c))
+    };
+    chains.presented.iter().filter(|(party, chain)| ends_here(party, chain)).map(|(&party, _)| party).collect()
+}

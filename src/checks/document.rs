@@ -1,0 +1,3 @@
+//! DOC: documents and files that could not be read.
+
+pub mod unreadable;

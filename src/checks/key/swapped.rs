@@ -1,0 +1,65 @@
+//! KEY07: a key where the certificate belongs, a certificate where the key belongs.
+
+use crate::checks::lens::{self, Use};
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::Slot;
+use crate::evidence::FileFacts;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "KEY07",
+    name: "certificate-and-key-swapped",
+    severity: Severity::Error,
+    help: "\
+The file of RAY_TLS_SERVER_CERT or RAY_TLS_CA_CERT holds a private key and no certificate, or that of RAY_TLS_SERVER_KEY a certificate and
+no private key.
+
+Why it matters: gRPC finds nothing it can use in such a file, and the process does not start. Where the private key stands in for the
+certificate it may also have been handed to people who should not have it.
+
+Mend it: swap the two values, or correct the two paths, and restart.
+
+Authority: Ray, `RAY_TLS_SERVER_CERT` and `RAY_TLS_SERVER_KEY`; BoringSSL skips PEM blocks of another kind (measured).",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    let key_only = |facts: &FileFacts| !facts.keys.is_empty() && facts.certificates.begun == 0;
+    let certificate_only = |facts: &FileFacts| facts.keys.is_empty() && !facts.certificates.blocks.is_empty();
+    for shared in lens::shared(case, &lens::SLOTS) {
+        let wrong = |u: &&Use<'_>| match u.slot {
+            Slot::Certificate | Slot::Trust => key_only(shared.facts),
+            Slot::Key => certificate_only(shared.facts),
+        };
+        let uses: Vec<Use<'_>> = shared.uses.iter().filter(wrong).copied().collect();
+        let Some(first) = uses.first() else { continue };
+        let parties: Vec<usize> = uses.iter().map(|u| u.party).collect();
+        let (holds, other) = match first.slot {
+            Slot::Certificate | Slot::Trust => ("a private key and no certificate", Slot::Key),
+            Slot::Key => ("a certificate and no private key", Slot::Certificate),
+        };
+        let counterpart = lens::file(&case.model.parties[first.party], other).content.found();
+        let swapped = first.slot != Slot::Trust
+            && counterpart.is_some_and(|facts| if other == Slot::Key { certificate_only(facts) } else { key_only(facts) });
+        // Told once, of the certificate file; its edits mend both, since one alone mends nothing.
+        if swapped && first.slot == Slot::Key {
+            continue;
+        }
+        let end = if swapped { ": it and the file of RAY_TLS_SERVER_KEY are swapped" } else { "" };
+        let message = format!(
+            "{} holds {holds}, but {} of {} leads to it{end}.",
+            lens::phrase(&shared.subject),
+            first.file.variable,
+            lens::used_by(case.model, &parties),
+        );
+        let finding = findings.add(shared.subject.clone(), message);
+        finding.breaks = lens::failing_at(case, &parties);
+        finding.edits = lens::provide(&uses);
+        finding.fact("holds", holds, lens::phrase(&shared.subject));
+        shared.tell(case, finding);
+        if swapped {
+            let both = uses.iter().map(|u| Use { slot: other, ..*u }).collect::<Vec<_>>();
+            finding.edits.extend(lens::provide(&both));
+        }
+    }
+}

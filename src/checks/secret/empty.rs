@@ -1,0 +1,37 @@
+//! SEC03: one of Ray's TLS files is empty.
+
+use crate::checks::lens;
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::evidence::Shape;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "SEC03",
+    name: "file-empty",
+    severity: Severity::Error,
+    help: "\
+One of Ray's three TLS files is empty or blank.
+
+Why it matters: gRPC cannot load an empty certificate or key: gcs_server ends with `Failed to start the grpc server`, and a client process
+aborts. With an empty trust file Ray trusts none of its peers. Kubernetes checks nothing here, so an empty value in a manifest passes, and
+replaces a good one.
+
+Mend it: store the real certificate, key and CA; take placeholders with empty values out of the manifests that are applied.
+
+Authority: gRPC `ssl_transport_security.cc`; measured with Ray 2.60 (`Invalid cert chain file`, exit 1).",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    super::unloadable(case, findings, |shared| {
+        (shared.facts.shape == Shape::Empty).then(|| {
+            format!(
+                "{} is empty ({} bytes), so Ray of {} has nothing for {}.",
+                lens::phrase(&shared.subject),
+                shared.facts.size,
+                lens::used_by(case.model, &shared.parties()),
+                shared.uses[0].file.variable,
+            )
+        })
+    });
+}
