@@ -2,15 +2,52 @@
 //!
 //! To add a check, copy a file of its group, and add one line to the group's module and one to [`CHECKS`].
 
+pub mod certificate;
+pub mod chain;
 mod check;
+pub mod document;
+pub mod key;
 pub mod lens;
+pub mod secret;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 
 use crate::diagnose::edit::Edit;
 
 /// THE table. Codes and names are for ever.
-pub static CHECKS: &[&Check] = &[];
+pub static CHECKS: &[&Check] = &[
+    &document::unreadable::CHECK,
+    &secret::missing::CHECK,
+    &secret::key_missing::CHECK,
+    &secret::empty::CHECK,
+    &secret::placeholder::CHECK,
+    &secret::overwritten::CHECK,
+    &secret::encoded_twice::CHECK,
+    &secret::not_pem::CHECK,
+    &secret::no_ca::CHECK,
+    &secret::invalid_base64::CHECK,
+    &certificate::expired::CHECK,
+    &certificate::not_yet_valid::CHECK,
+    &certificate::expires_soon::CHECK,
+    &certificate::outlives_ca::CHECK,
+    &certificate::no_server_auth::CHECK,
+    &certificate::no_client_auth::CHECK,
+    &certificate::no_digital_signature::CHECK,
+    &certificate::leaf_key::CHECK,
+    &certificate::weak::CHECK,
+    &certificate::malformed::CHECK,
+    &certificate::leaf_not_first::CHECK,
+    &key::mismatch::CHECK,
+    &key::encrypted::CHECK,
+    &key::unusable::CHECK,
+    &key::swapped::CHECK,
+    &chain::unknown_issuer::CHECK,
+    &chain::trust_differs::CHECK,
+    &chain::intermediate_missing::CHECK,
+    &chain::ca_expired::CHECK,
+    &chain::ca_cannot_sign::CHECK,
+    &chain::block_ignored::CHECK,
+];
 
 /// Runs every check. Findings come sorted by severity, table order and subject; equal ones are merged by the runner.
 pub fn examine(case: &Case<'_>) -> Vec<Finding> {

@@ -54,7 +54,9 @@ impl Chains {
             if !matches!(judged.effective(), Judgement::Reject { .. }) {
                 continue;
             }
-            for (verifier, presenter) in [(connection.dialer, connection.target), (connection.target, connection.dialer)] {
+            for (verifier, presenter) in
+                [(connection.dialer, connection.target), (connection.target, connection.dialer)]
+            {
                 let (Some(trust), Some(chain)) = (self.trusted.get(&verifier), self.presented.get(&presenter)) else {
                     continue;
                 };
@@ -106,7 +108,9 @@ fn top(chain: &[Certificate]) -> Option<&Certificate> {
     // Each certificate is used at most once, so that a circle ends.
     for _ in 0..chain.len() {
         let next = chain.iter().find(|c| {
-            c.subject_canonical == top.issuer_canonical && c.sha256 != top.sha256 && top.subject_canonical != top.issuer_canonical
+            c.subject_canonical == top.issuer_canonical
+                && c.sha256 != top.sha256
+                && top.subject_canonical != top.issuer_canonical
         });
         match next {
             Some(issuer) => top = issuer,

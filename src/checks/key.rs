@@ -32,7 +32,7 @@ pub(super) fn pairs<'a>(case: &Case<'a>) -> Vec<Pair<'a>> {
         let (Seen::Found(certificate), Seen::Found(key)) = (&party.certificate.content, &party.key.content) else {
             continue;
         };
-        let Some(spki) = key.keys.first().filter(|k| loadable(k.form)).and_then(|k| k.spki_sha256.clone()) else {
+        let Some(spki) = key.keys.first().filter(|k| loadable(&k.form)).and_then(|k| k.spki_sha256.clone()) else {
             continue;
         };
         let one = |slot| Use { party: index, slot, file: lens::file(party, slot) };
@@ -59,6 +59,6 @@ pub(super) fn pairs<'a>(case: &Case<'a>) -> Vec<Pair<'a>> {
     list
 }
 
-fn loadable(form: KeyForm) -> bool {
+fn loadable(form: &KeyForm) -> bool {
     matches!(form, KeyForm::Pkcs1 | KeyForm::Pkcs8 | KeyForm::Sec1)
 }

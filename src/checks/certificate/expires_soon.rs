@@ -39,10 +39,9 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let trust = lens::parsed(shared.facts);
         let vouches = |ca: &&Certificate| {
             // Another certificate of the same name and a later date takes over.
-            let replaced = trust.iter().any(|c| c.subject_canonical == ca.subject_canonical && c.not_after > ca.not_after);
-            let issued = |leaf: &Certificate| {
-                leaf.issuer_canonical == ca.subject_canonical && leaf.sha256 != ca.sha256
-            };
+            let replaced =
+                trust.iter().any(|c| c.subject_canonical == ca.subject_canonical && c.not_after > ca.not_after);
+            let issued = |leaf: &Certificate| leaf.issuer_canonical == ca.subject_canonical && leaf.sha256 != ca.sha256;
             !replaced && leaves.iter().any(issued)
         };
         for ca in trust.iter().filter(vouches) {

@@ -21,7 +21,8 @@ Authority: RFC 5280 section 6.1.3; BoringSSL checks the dates of trust anchors (
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
-    let trusted: Vec<_> = lens::speakers(case).filter_map(|(index, party)| Some((index, lens::trust(party)?))).collect();
+    let trusted: Vec<_> =
+        lens::speakers(case).filter_map(|(index, party)| Some((index, lens::trust(party)?))).collect();
     for leaf in super::leaves(case) {
         let clusters: Vec<usize> = leaf.shared.parties().iter().map(|&p| case.model.parties[p].cluster).collect();
         let of_cluster = trusted.iter().filter(|(party, _)| clusters.contains(&case.model.parties[*party].cluster));

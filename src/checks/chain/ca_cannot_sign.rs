@@ -54,8 +54,7 @@ pub(super) fn explains(chains: &Chains, distrust: &Distrust) -> bool {
 
 fn barred<'c>(chains: &'c Chains, distrust: &Distrust) -> Option<&'c Certificate> {
     let top = super::top(chains.presented.get(&distrust.presenter)?)?;
-    let bars = |ca: &&Certificate| {
-        super::named_as_issuer(ca, top) && ca.key_usage.is_some_and(|usage| !usage.cert_sign)
-    };
+    let bars =
+        |ca: &&Certificate| super::named_as_issuer(ca, top) && ca.key_usage.is_some_and(|usage| !usage.cert_sign);
     chains.trusted.get(&distrust.verifier)?.iter().find(bars)
 }

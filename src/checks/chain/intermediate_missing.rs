@@ -33,7 +33,16 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let proofs: Vec<_> = of_file.filter_map(|d| Some((d, missing(case, &chains, d)?))).collect();
         let Some((first, (intermediate, place))) = proofs.first() else { continue };
         let Some(leaf) = lens::parsed(shared.facts).into_iter().next() else { continue };
-        tell(case, findings, &shared, &leaf, intermediate, place, first, &proofs.iter().map(|(d, _)| *d).collect::<Vec<_>>());
+        tell(
+            case,
+            findings,
+            &shared,
+            &leaf,
+            intermediate,
+            place,
+            first,
+            &proofs.iter().map(|(d, _)| *d).collect::<Vec<_>>(),
+        );
     }
 }
 

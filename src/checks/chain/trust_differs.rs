@@ -30,6 +30,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         .into_iter()
         .filter(|d| chains.known_to(case, d.presenter).is_some())
         .filter(|d| !super::intermediate_missing::explains(case, &chains, d))
+        .filter(|d| !super::ca_cannot_sign::explains(&chains, d))
         .collect();
     let mut clusters: Vec<usize> = distrusts.iter().map(|d| case.model.parties[d.presenter].cluster).collect();
     clusters.sort_unstable();
@@ -43,7 +44,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let Some(odd) = files.iter().filter(lacking).min_by_key(|s| s.uses.len()) else { continue };
         let users = odd.parties();
         let of_odd: Vec<usize> = here.iter().filter(|d| users.contains(&d.verifier)).map(|d| d.presenter).collect();
-        let issuer = of_odd.first().and_then(|p| super::top(chains.presented.get(p)?)).map_or("", |top| top.issuer.as_str());
+        let issuer =
+            of_odd.first().and_then(|p| super::top(chains.presented.get(p)?)).map_or("", |top| top.issuer.as_str());
         let others = lens::used_by(case.model, &super::merged([of_odd.clone()]));
         let message = format!(
             "{}, the trust file of {}, does not have CA {issuer}, which signed the certificate of {others} and is trusted elsewhere in the cluster.",
@@ -53,11 +55,15 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let finding = findings.add(odd.subject.clone(), message);
         finding.confidence = odd.confidence();
         finding.breaks = super::merged(here.iter().map(|d| d.connections.clone()));
-        finding.edits =
-            here.iter().map(|d| Edit::Trust { party: d.verifier, issuer_of: d.presenter }).collect();
+        finding.edits = here.iter().map(|d| Edit::Trust { party: d.verifier, issuer_of: d.presenter }).collect();
         for file in files.iter().filter(|f| f.parties().iter().any(|&p| case.model.parties[p].cluster == cluster)) {
             for ca in lens::parsed(file.facts) {
-                let value = format!("{} (SHA-256 {}…), by {}", ca.subject, super::short(&ca.sha256), lens::used_by(case.model, &file.parties()));
+                let value = format!(
+                    "{} (SHA-256 {}…), by {}",
+                    ca.subject,
+                    super::short(&ca.sha256),
+                    lens::used_by(case.model, &file.parties())
+                );
                 finding.fact("trusted", value, lens::phrase(&file.subject));
             }
         }

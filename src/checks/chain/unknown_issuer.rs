@@ -38,7 +38,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let users = shared.parties();
         let refused: Vec<&Distrust> = strangers.iter().filter(|d| users.contains(&d.presenter)).collect();
         let Some(first) = refused.first() else { continue };
-        let (Some(chain), Some(trust)) = (chains.presented.get(&first.presenter), chains.trusted.get(&first.verifier)) else {
+        let (Some(chain), Some(trust)) = (chains.presented.get(&first.presenter), chains.trusted.get(&first.verifier))
+        else {
             continue;
         };
         let (Some(leaf), Some(top)) = (chain.first(), super::top(chain)) else { continue };

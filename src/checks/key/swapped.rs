@@ -40,7 +40,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         };
         let counterpart = lens::file(&case.model.parties[first.party], other).content.found();
         let swapped = first.slot != Slot::Trust
-            && counterpart.is_some_and(|facts| if other == Slot::Key { certificate_only(facts) } else { key_only(facts) });
+            && counterpart
+                .is_some_and(|facts| if other == Slot::Key { certificate_only(facts) } else { key_only(facts) });
         // Told once, of the certificate file; its edits mend both, since one alone mends nothing.
         if swapped && first.slot == Slot::Key {
             continue;

@@ -39,7 +39,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn found(shared: &Shared<'_>) -> Option<&'static str> {
-    match shared.facts.keys.first().map(|key| key.form) {
+    match shared.facts.keys.first().map(|key| &key.form) {
         Some(KeyForm::OpenSsh) => Some("is an OpenSSH key, which gRPC does not read"),
         Some(KeyForm::Unreadable) => Some("holds a private key that is damaged"),
         Some(KeyForm::Encrypted | KeyForm::Pkcs1 | KeyForm::Pkcs8 | KeyForm::Sec1) => None,

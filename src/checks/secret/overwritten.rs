@@ -51,7 +51,10 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let rival = case.evidence.secrets[..index].iter().find(|s| s.object == secret.object && s.data != secret.data);
         if let Some(rival) = rival {
-            let message = format!("{} is twice in the manifests with different data: the last one that is applied wins.", secret.object);
+            let message = format!(
+                "{} is twice in the manifests with different data: the last one that is applied wins.",
+                secret.object
+            );
             let finding = findings.add(subject, message);
             finding.severity = Severity::Warning;
             for one in [rival, secret] {
