@@ -4,7 +4,11 @@
 //! chain it presents ([`verdict::peer`]). Whatever the rules here do not decide is [`verdict::Verdict::CannotTell`].
 
 pub mod certificate;
+mod der;
+mod distinguished;
+mod extensions;
 pub mod names;
+mod parse;
 pub mod path;
 pub mod pem;
 pub mod profile;

@@ -1,6 +1,12 @@
 //! A certificate as the rules need it.
 
-use jiff::Timestamp;
+use std::fmt;
+use std::net::IpAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::{SignedDuration, Timestamp};
+
+use super::names;
 
 /// A certificate: its facts, and the bytes they came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +51,17 @@ pub struct Certificate {
     pub authority_key_id: Option<Vec<u8>>,
     /// Authority key identifier: the serial number of the issuer, lower-case hex.
     pub authority_serial: Option<String>,
+    /// Authority key identifier: the canonical name of the issuer's issuer.
+    pub authority_issuer: Option<Vec<u8>>,
+    /// nsCertType, its first octet, where present: only the core of 2023 looks at it.
+    pub netscape_type: Option<u8>,
+    /// OIDs of critical extensions that gRPC does not know.
+    pub unknown_critical: Vec<String>,
+    /// Known extensions that are malformed, contradict themselves or occur twice: `keyUsage is malformed`, `keyUsage is repeated`.
+    pub malformed: Vec<String>,
     /// Signature algorithm for people, `sha256WithRSAEncryption`.
     pub signature_algorithm: String,
-    /// Features the first cut of the rules does not decide: `name constraints`, `policies`, `unknown critical extension 1.2.3`.
+    /// Features that the rules here do not decide: `name constraints`, `policies`, `a time with an offset`.
     pub undecided: Vec<String>,
     /// How it is signed.
     pub signature: Signed,
@@ -115,4 +129,125 @@ pub enum Purpose {
     Other(String),
     /// serverAuth.
     ServerAuth,
+}
+
+impl Certificate {
+    /// Reads a certificate; `Err` is one clause on what makes gRPC refuse it as no certificate.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one DER certificate.
+    pub fn parse(der: &[u8]) -> Result<Certificate, String> {
+        super::parse::certificate(der)
+    }
+
+    /// Whether an edit made it up.
+    pub fn is_hypothetical(&self) -> bool {
+        self.signature != Signed::Really
+    }
+
+    /// This certificate issued again with these names added: IPs become IP names, all else DNS names; those it has are not
+    /// added twice. As all `with_` functions it assumes a signature by the key with this SPKI SHA-256 (hex).
+    #[must_use]
+    pub fn with_names(&self, extra: &[String], issuer_spki_sha256: &str) -> Certificate {
+        let mut names = self.names.clone().unwrap_or_default();
+        for name in extra.iter().map(|text| Name::from_text(text)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Certificate { names: Some(names), ..self.issued_again(issuer_spki_sha256) }
+    }
+
+    /// This certificate issued again, valid from an hour before `now` for a year.
+    #[must_use]
+    pub fn with_dates(&self, now: Timestamp, issuer_spki_sha256: &str) -> Certificate {
+        Certificate {
+            not_before: now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN),
+            not_after: now.saturating_add(SignedDuration::from_hours(365 * 24)).unwrap_or(Timestamp::MAX),
+            ..self.issued_again(issuer_spki_sha256)
+        }
+    }
+
+    /// This certificate issued again for both TLS roles: serverAuth, clientAuth and digitalSignature, where it restricts them.
+    #[must_use]
+    pub fn with_uses_for_both_roles(&self, issuer_spki_sha256: &str) -> Certificate {
+        Certificate {
+            purposes: self.purposes.as_ref().map(|_| vec![Purpose::ServerAuth, Purpose::ClientAuth]),
+            key_usage: self.key_usage.map(|usage| KeyUsage { digital_signature: true, ..usage }),
+            netscape_type: None,
+            ..self.issued_again(issuer_spki_sha256)
+        }
+    }
+
+    /// This certificate issued again for a new P-256 key, which nothing else has.
+    #[must_use]
+    pub fn with_key_p256(&self, issuer_spki_sha256: &str) -> Certificate {
+        Certificate {
+            key: PublicKey {
+                algorithm: "P-256".into(),
+                bits: 256,
+                spki_sha256: sha256(format!("a P-256 key instead of {}", self.key.spki_sha256).as_bytes()),
+                spki: Vec::new(),
+            },
+            ..self.issued_again(issuer_spki_sha256)
+        }
+    }
+
+    /// This certificate issued again by another CA.
+    #[must_use]
+    pub fn issued_by(&self, issuer: &Certificate) -> Certificate {
+        Certificate {
+            issuer: issuer.subject.clone(),
+            issuer_canonical: issuer.subject_canonical.clone(),
+            authority_key_id: issuer.subject_key_id.clone(),
+            authority_serial: None,
+            authority_issuer: None,
+            ..self.issued_again(&issuer.key.spki_sha256)
+        }
+    }
+
+    fn issued_again(&self, issuer_spki_sha256: &str) -> Certificate {
+        Certificate {
+            der: Vec::new(),
+            signature: Signed::Assumed { issuer_spki_sha256: issuer_spki_sha256.into() },
+            ..self.clone()
+        }
+    }
+}
+
+impl Name {
+    /// The name that this text, an IP or a host, stands for.
+    pub fn from_text(text: &str) -> Name {
+        match text.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => Name::Ip(ip.octets().to_vec()),
+            Ok(IpAddr::V6(ip)) => Name::Ip(ip.octets().to_vec()),
+            Err(_) => Name::Dns(text.into()),
+        }
+    }
+}
+
+/// `DNS:ray-head`, `IP:10.0.0.1`, `email:a@b`, `URI:spiffe://c`, `other`.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Dns(text) => write!(f, "DNS:{}", text.escape_debug()),
+            Name::Email(text) => write!(f, "email:{}", text.escape_debug()),
+            Name::Uri(text) => write!(f, "URI:{}", text.escape_debug()),
+            Name::Ip(octets) => match names::ip_text(octets) {
+                Some(text) => write!(f, "IP:{text}"),
+                None => write!(f, "IP:<{} octets>", octets.len()),
+            },
+            Name::Other => f.write_str("other"),
+        }
+    }
+}
+
+/// SHA-256, lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,9 +1,181 @@
-//! To be filled.
+//! Which dialled names a server certificate covers.
 
-use super::certificate::Certificate;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::certificate::{Certificate, Name};
 use super::profile::Profile;
 
 /// Whether a server certificate covers a dialled host by the profile's rule. `host` has no port, brackets or zone.
-pub fn covers(_leaf: &Certificate, _host: &str, _profile: Profile) -> bool {
-    false
+///
+/// The core compares the text of every name; Python (grpcio from 1.78 on) has a rule of its own, and then asks the core's too.
+pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
+    match profile {
+        Profile::Core => core(leaf, host),
+        Profile::Python => python(leaf, host) && core(leaf, host),
+    }
+}
+
+/// The host that gRPC looks for of a dialled host without port: `[fe80::1%eth0]` → `fe80::1`.
+pub fn bare(host: &str) -> &str {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    match inner.split_once('%') {
+        Some((address, _)) if address.contains(':') => address,
+        _ => inner,
+    }
+}
+
+/// An iPAddress name as `inet_ntop` writes it; none for octets that are no address.
+pub fn ip_text(octets: &[u8]) -> Option<String> {
+    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+        return Some(Ipv4Addr::from(octets).to_string());
+    }
+    let octets = <[u8; 16]>::try_from(octets).ok()?;
+    // `inet_ntop` still writes the old IPv4-compatible addresses with dots.
+    if let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] = octets
+        && (a, b) != (0, 0)
+    {
+        return Some(format!("::{}", Ipv4Addr::new(a, b, c, d)));
+    }
+    Some(Ipv6Addr::from(octets).to_string())
+}
+
+/// Whether gRPC takes a host for an IP address: `010.0.0.5`, `999.1.1.1` and `1.2.3.4.5` count, `10.0.0.5.` does not.
+pub fn looks_like_ip(host: &str) -> bool {
+    if host.contains(':') {
+        return true;
+    }
+    let groups = host.split('.').collect::<Vec<_>>();
+    matches!(groups.len(), 4 | 5)
+        && groups.iter().all(|group| (1..=4).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn core(leaf: &Certificate, host: &str) -> bool {
+    let names = leaf.names.as_deref().unwrap_or_default();
+    if looks_like_ip(host) {
+        return names.iter().any(|name| text(name) == host);
+    }
+    match names {
+        [] => leaf.common_name.as_deref().is_some_and(|name| core_matches(name, host)),
+        names => names.iter().any(|name| core_matches(&text(name), host)),
+    }
+}
+
+/// The text that the core compares.
+fn text(name: &Name) -> String {
+    match name {
+        Name::Dns(text) | Name::Email(text) | Name::Uri(text) => text.clone(),
+        Name::Ip(octets) => ip_text(octets).unwrap_or_default(),
+        Name::Other => "other types of SAN".into(),
+    }
+}
+
+fn core_matches(entry: &str, host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let entry = entry.strip_suffix('.').unwrap_or(entry);
+    if entry.is_empty() {
+        return false;
+    }
+    if entry.eq_ignore_ascii_case(host) {
+        return true;
+    }
+    let (Some(parent), Some((_, rest))) = (entry.strip_prefix("*."), host.split_once('.')) else { return false };
+    // `rest` must be a domain of at least two labels: nothing matches `*.local`.
+    rest.len() > 1
+        && rest.find('.').is_some_and(|dot| dot + 1 < rest.len())
+        && parent.eq_ignore_ascii_case(rest.strip_suffix('.').unwrap_or(rest))
+}
+
+fn python(leaf: &Certificate, host: &str) -> bool {
+    let names = leaf.names.as_deref().unwrap_or_default();
+    let mut dns = names
+        .iter()
+        .filter_map(|name| match name {
+            // Python's side gets the text as a C string.
+            Name::Dns(text) => Some(text.split('\0').next().unwrap_or_default()),
+            _ => None,
+        })
+        .peekable();
+    let has_dns = dns.peek().is_some();
+    dns.any(|name| python_matches(name, host))
+        || names.iter().any(|name| matches!(name, Name::Ip(octets) if ip_text(octets).as_deref() == Some(host)))
+        || !has_dns && leaf.common_name.as_deref().is_some_and(|name| python_matches(name, host))
+}
+
+fn python_matches(entry: &str, host: &str) -> bool {
+    if [entry, host].iter().any(|name| name.is_empty() || name.starts_with('.')) {
+        return false;
+    }
+    let [entry, host] = [entry, host].map(|name| {
+        let name = name.to_ascii_lowercase();
+        if name.ends_with('.') { name } else { name + "." }
+    });
+    match entry.split_once('*') {
+        None => entry == host,
+        Some(("", parent)) if parent.starts_with('.') && parent.len() > 1 && !parent.contains('*') => {
+            host.strip_suffix(parent).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        }
+        Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_an_ip() {
+        for host in ["10.0.0.5", "010.0.0.5", "999.1.1.1", "1.2.3.4.5", "::1", "a:b"] {
+            assert!(looks_like_ip(host), "{host}");
+        }
+        for host in ["10.0.0.5.", "1.2.3", "1.2.3.4.5.6", "12345.1.1.1", "head", "", "1..2.3", "1234567.8.9"] {
+            assert!(!looks_like_ip(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn brackets_and_zone_go() {
+        assert_eq!(bare("[::1]"), "::1");
+        assert_eq!(bare("fe80::1%eth0"), "fe80::1");
+        assert_eq!(bare("[fe80::1%eth0]"), "fe80::1");
+        assert_eq!(bare("head"), "head");
+    }
+
+    #[test]
+    fn addresses_are_written_as_inet_ntop_does() {
+        let text = |ip: &str| ip_text(&ip.parse::<Ipv6Addr>().unwrap().octets()).unwrap();
+        assert_eq!(text("::ffff:10.0.0.5"), "::ffff:10.0.0.5");
+        assert_eq!(text("::a00:5"), "::10.0.0.5");
+        assert_eq!(text("::5"), "::5");
+        assert_eq!(text("FD00::A"), "fd00::a");
+        assert_eq!(ip_text(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn wildcards_in_the_core() {
+        assert!(core_matches("*.ray.local", "node1.RAY.local"));
+        assert!(core_matches("*.ray.local.", "node1.ray.local."));
+        for (entry, host) in [
+            ("*.ray.local", "a.b.ray.local"),
+            ("*.ray.local", "ray.local"),
+            ("*.local", "head.local"),
+            ("*", "head"),
+            ("*.*.local", "node1.ray.local"),
+            ("n*.ray.local", "node1.ray.local"),
+            ("", ""),
+            (".", "."),
+        ] {
+            assert!(!core_matches(entry, host), "{entry} {host}");
+        }
+    }
+
+    #[test]
+    fn wildcards_in_python() {
+        assert!(python_matches("*.local", "head.local"));
+        assert!(python_matches("Head.", "head"));
+        for (entry, host) in
+            [("*.ray.local", "a.b.ray.local"), ("*.ray.local", ".ray.local"), ("*.", "head"), ("*", "head")]
+        {
+            assert!(!python_matches(entry, host), "{entry} {host}");
+        }
+    }
 }

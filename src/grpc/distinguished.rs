@@ -1,0 +1,141 @@
+//! Distinguished names: for people, and in the form in which gRPC compares them.
+
+use super::der::{self, OID, Reader, SEQUENCE, SET, UTF8_STRING};
+
+/// A distinguished name.
+pub(super) struct DistinguishedName {
+    /// `CN=ray-head,O=x`: the last part first, as RFC 4514 has it.
+    pub text: String,
+    /// The parts in their order, string types, ASCII case and blanks folded; DER without the outer header.
+    pub canonical: Vec<u8>,
+    /// The first common name, where it is text.
+    pub common_name: Option<String>,
+}
+
+/// Reads the contents of a Name.
+pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<DistinguishedName, String> {
+    let mut parts = Vec::new();
+    let mut canonical = Vec::new();
+    let mut common_name = None;
+    let mut sets = Reader::new(content);
+    while !sets.is_empty() {
+        let mut set = Reader::new(sets.expect(SET, "a name")?.content);
+        if set.is_empty() {
+            undecided.push("an empty part of a name".into());
+        }
+        let mut texts = Vec::new();
+        let mut attributes = Vec::new();
+        while !set.is_empty() {
+            let mut attribute = Reader::new(set.expect(SEQUENCE, "a name")?.content);
+            let kind = attribute.expect(OID, "a name")?;
+            let value = attribute.any()?;
+            attribute.end("a name")?;
+            let oid = der::oid(kind.content)?;
+            let text = text(value.tag, value.content)?;
+            let folded = match &text {
+                Some(text) => der::wrap(UTF8_STRING, fold(text).as_bytes()),
+                None => value.whole.to_vec(),
+            };
+            attributes.push(der::wrap(SEQUENCE, &[kind.whole, &folded].concat()));
+            let shown = text.clone().unwrap_or_else(|| format!("#{}", super::certificate::hex(value.whole)));
+            texts.push(format!("{}={}", short(&oid), shown.escape_debug()));
+            if oid == COMMON_NAME && common_name.is_none() {
+                common_name = Some(text);
+            }
+        }
+        // A SET is in the order of its encoded elements.
+        attributes.sort();
+        canonical.extend(der::wrap(SET, &attributes.concat()));
+        parts.push(texts.join("+"));
+    }
+    parts.reverse();
+    Ok(DistinguishedName {
+        text: if parts.is_empty() { "(no name)".into() } else { parts.join(",") },
+        canonical,
+        common_name: common_name.flatten(),
+    })
+}
+
+const COMMON_NAME: &str = "2.5.4.3";
+
+/// The text of a string type that takes part in the folding; none for other types.
+fn text(tag: u8, content: &[u8]) -> Result<Option<String>, String> {
+    const BAD: &str = "a name whose text is malformed";
+    let wide = |size: usize| {
+        if !content.len().is_multiple_of(size) {
+            return Err(BAD.to_string());
+        }
+        content
+            .chunks(size)
+            .map(|unit| char::from_u32(unit.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte))))
+            .collect::<Option<String>>()
+            .ok_or_else(|| BAD.to_string())
+    };
+    match tag {
+        UTF8_STRING => String::from_utf8(content.to_vec()).map(Some).map_err(|_| BAD.into()),
+        // PrintableString, T61String, IA5String and VisibleString: one octet is one character, whatever it is.
+        0x13 | 0x14 | 0x16 | 0x1a => Ok(Some(content.iter().copied().map(char::from).collect())),
+        0x1c => wide(4).map(Some),
+        0x1e => wide(2).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn fold(text: &str) -> String {
+    text.split(|c: char| matches!(c, ' ' | '\t'..='\r'))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_ascii_lowercase()
+}
+
+fn short(oid: &str) -> &str {
+    match oid {
+        COMMON_NAME => "CN",
+        "2.5.4.5" => "serialNumber",
+        "2.5.4.6" => "C",
+        "2.5.4.7" => "L",
+        "2.5.4.8" => "ST",
+        "2.5.4.10" => "O",
+        "2.5.4.11" => "OU",
+        "0.9.2342.19200300.100.1.25" => "DC",
+        "1.2.840.113549.1.9.1" => "emailAddress",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(tag: u8, value: &[u8]) -> Vec<u8> {
+        let attribute = [der::wrap(OID, &[0x55, 4, 3]), der::wrap(tag, value)].concat();
+        der::wrap(SET, &der::wrap(SEQUENCE, &attribute))
+    }
+
+    fn canonical(content: &[u8]) -> Vec<u8> {
+        name(content, &mut Vec::new()).unwrap().canonical
+    }
+
+    #[test]
+    fn string_type_case_and_blanks_are_folded_but_not_the_order() {
+        let plain = one(UTF8_STRING, b"ray root");
+        assert_eq!(canonical(&plain), canonical(&one(0x13, b"  Ray \t ROOT ")));
+        assert_eq!(
+            canonical(&plain),
+            canonical(&one(0x1e, &"Ray Root".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>()))
+        );
+        assert_ne!(canonical(&plain), canonical(&one(UTF8_STRING, b"rayroot")));
+        let other = one(UTF8_STRING, b"other");
+        assert_ne!(canonical(&[plain.clone(), other.clone()].concat()), canonical(&[other, plain].concat()));
+    }
+
+    #[test]
+    fn names_for_people_have_the_last_part_first() {
+        let both = [one(UTF8_STRING, b"a"), one(UTF8_STRING, b"b")].concat();
+        let read = name(&both, &mut Vec::new()).unwrap();
+        assert_eq!(read.text, "CN=b,CN=a");
+        assert_eq!(read.common_name.as_deref(), Some("a"));
+        assert!(name(&one(UTF8_STRING, &[0xff]), &mut Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,240 @@
+//! DER to [`Certificate`]. Refuses what gRPC refuses as no certificate, and notes what it takes but the rules do not decide.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::certificate::{Certificate, PublicKey, Signed, hex, sha256};
+use super::der::{self, BIT_STRING, Element, INTEGER, NULL, OID, Reader, SEQUENCE};
+use super::{distinguished, extensions};
+
+/// See [`Certificate::parse`].
+pub(super) fn certificate(der: &[u8]) -> Result<Certificate, String> {
+    let envelope = envelope(der)?;
+    let mut undecided = Vec::new();
+    let mut tbs = der::only(envelope.tbs, SEQUENCE, "the certificate")?;
+
+    let version = version(&mut tbs, &mut undecided)?;
+    let serial = der::integer(tbs.expect(INTEGER, "the serial number")?, "the serial number")?;
+    algorithm(tbs.expect(SEQUENCE, "the inner signature algorithm")?)?;
+    let issuer = distinguished::name(tbs.expect(SEQUENCE, "the issuer")?.content, &mut undecided)?;
+    let mut validity = Reader::new(tbs.expect(SEQUENCE, "the validity")?.content);
+    let not_before = time(validity.any()?, &mut undecided)?;
+    let not_after = time(validity.any()?, &mut undecided)?;
+    validity.end("the validity")?;
+    let subject = distinguished::name(tbs.expect(SEQUENCE, "the subject")?.content, &mut undecided)?;
+    let key = public_key(tbs.expect(SEQUENCE, "the public key")?)?;
+    for tag in [0x81, 0xa1, 0x82, 0xa2] {
+        if tbs.optional(tag, "a unique identifier")?.is_some() && (version == 1 || tag & 0x20 != 0) {
+            undecided.push("a unique identifier where none should be".into());
+        }
+    }
+    let extensions = match tbs.optional(0xa3, "the extensions")? {
+        Some(_) if version < 3 => return Err(format!("extensions in a version {version} certificate")),
+        Some(element) => extensions::read(element.content, &mut undecided)?,
+        None => extensions::Extensions::default(),
+    };
+    tbs.end("the certificate")?;
+
+    Ok(Certificate {
+        der: der.to_vec(),
+        sha256: sha256(der),
+        version,
+        serial: hex(serial),
+        subject: subject.text,
+        issuer: issuer.text,
+        subject_canonical: subject.canonical,
+        issuer_canonical: issuer.canonical,
+        common_name: subject.common_name,
+        not_before,
+        not_after,
+        names: extensions.names,
+        key,
+        key_usage: extensions.key_usage,
+        purposes: extensions.purposes,
+        ca: extensions.ca,
+        path_len: extensions.path_len,
+        subject_key_id: extensions.subject_key_id,
+        authority_key_id: extensions.authority_key_id,
+        authority_serial: extensions.authority_serial,
+        authority_issuer: extensions.authority_issuer,
+        netscape_type: extensions.netscape_type,
+        unknown_critical: extensions.unknown_critical,
+        malformed: extensions.malformed,
+        signature_algorithm: algorithm_name(&envelope.algorithm.oid),
+        undecided,
+        signature: Signed::Really,
+    })
+}
+
+/// The three parts of a certificate.
+pub(super) struct Envelope<'a> {
+    /// What is signed, header included.
+    pub tbs: &'a [u8],
+    /// The outer signature algorithm.
+    pub algorithm: Algorithm<'a>,
+    /// The signature's octets; none when its bits are not whole octets.
+    pub signature: Option<&'a [u8]>,
+}
+
+/// An AlgorithmIdentifier.
+pub(super) struct Algorithm<'a> {
+    /// `1.2.840.113549.1.1.11`.
+    pub oid: String,
+    /// The parameters, header included; empty when absent.
+    pub parameters: &'a [u8],
+    /// All of it.
+    pub whole: &'a [u8],
+}
+
+/// Takes a certificate apart.
+pub(super) fn envelope(der: &[u8]) -> Result<Envelope<'_>, String> {
+    let mut outer = der::only(der, SEQUENCE, "the certificate")?;
+    let tbs = outer.expect(SEQUENCE, "the certificate")?.whole;
+    let algorithm = algorithm(outer.expect(SEQUENCE, "the signature algorithm")?)?;
+    let (unused, signature) = der::bits(outer.expect(BIT_STRING, "the signature")?.content, "the signature")?;
+    outer.end("the certificate")?;
+    Ok(Envelope { tbs, algorithm, signature: (unused == 0).then_some(signature) })
+}
+
+/// The signature algorithm inside the signed part.
+pub(super) fn inner_algorithm(tbs: &[u8]) -> Result<Algorithm<'_>, String> {
+    let mut tbs = der::only(tbs, SEQUENCE, "the certificate")?;
+    tbs.optional(0xa0, "the version")?;
+    tbs.expect(INTEGER, "the serial number")?;
+    algorithm(tbs.expect(SEQUENCE, "the inner signature algorithm")?)
+}
+
+pub(super) fn algorithm(element: Element<'_>) -> Result<Algorithm<'_>, String> {
+    let mut reader = Reader::new(element.content);
+    let oid = der::oid(reader.expect(OID, "an algorithm")?.content)?;
+    let parameters = if reader.is_empty() { &[] } else { reader.any()?.whole };
+    reader.end("an algorithm")?;
+    Ok(Algorithm { oid, parameters, whole: element.whole })
+}
+
+/// The algorithm and the key bits of a SubjectPublicKeyInfo; none when the bits are not whole octets.
+pub(super) fn subject_public_key_info(spki: &[u8]) -> Result<(Algorithm<'_>, Option<&[u8]>), String> {
+    let mut reader = der::only(spki, SEQUENCE, "the public key")?;
+    let algorithm = algorithm(reader.expect(SEQUENCE, "the public key")?)?;
+    let (unused, bits) = der::bits(reader.expect(BIT_STRING, "the public key")?.content, "the public key")?;
+    reader.end("the public key")?;
+    Ok((algorithm, (unused == 0).then_some(bits)))
+}
+
+fn version(tbs: &mut Reader<'_>, undecided: &mut Vec<String>) -> Result<u8, String> {
+    let Some(element) = tbs.optional(0xa0, "the version")? else { return Ok(1) };
+    let mut reader = Reader::new(element.content);
+    let number = der::integer(reader.expect(INTEGER, "the version")?, "the version")?;
+    reader.end("the version")?;
+    match number {
+        [0] => {
+            undecided.push("version 1 spelled out".into());
+            Ok(1)
+        }
+        [number @ 1..=2] => Ok(number + 1),
+        _ => Err("a version other than 1, 2 or 3".into()),
+    }
+}
+
+/// UTCTime with seconds or GeneralizedTime without fractions, in UTC.
+fn time(element: Element<'_>, undecided: &mut Vec<String>) -> Result<Timestamp, String> {
+    const BAD: &str = "a date that is no date";
+    let text = std::str::from_utf8(element.content).map_err(|_| BAD)?;
+    let (digits, rest) = match element.tag {
+        0x17 => text.split_at_checked(12).ok_or("a date without seconds")?,
+        0x18 => text.split_at_checked(14).ok_or("a date without seconds")?,
+        _ => return Err("a date of another type".into()),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(BAD.into());
+    }
+    match rest.as_bytes() {
+        b"Z" => {}
+        [b'+' | b'-', offset @ ..] if element.tag == 0x17 && offset.len() == 4 => {
+            undecided.push(OFFSET.into());
+        }
+        _ => return Err(BAD.into()),
+    }
+    let full = match element.tag {
+        0x17 if digits >= "50" => format!("19{digits}"),
+        0x17 => format!("20{digits}"),
+        _ => digits.into(),
+    };
+    let part = |from: usize, to: usize| full.get(from..to).and_then(|part| part.parse::<i8>().ok()).ok_or(BAD);
+    let year = full.get(..4).and_then(|year| year.parse::<i16>().ok()).ok_or(BAD)?;
+    let civil = DateTime::new(year, part(4, 6)?, part(6, 8)?, part(8, 10)?, part(10, 12)?, part(12, 14)?, 0)
+        .map_err(|_| BAD.to_string())?;
+    // The last hours of the year 9999 are beyond what a Timestamp holds.
+    Ok(TimeZone::UTC.to_timestamp(civil).unwrap_or(Timestamp::MAX))
+}
+
+/// Undecided, also in a trusted certificate.
+pub(super) const OFFSET: &str = "a time with an offset";
+
+fn public_key(element: Element<'_>) -> Result<PublicKey, String> {
+    let (algorithm, bits) = subject_public_key_info(element.whole)?;
+    let (name, size) = match algorithm.oid.as_str() {
+        "1.2.840.113549.1.1.1" => ("RSA".into(), bits.and_then(rsa_bits).unwrap_or(0)),
+        "1.2.840.113549.1.1.10" => ("RSA-PSS".into(), bits.and_then(rsa_bits).unwrap_or(0)),
+        "1.2.840.10045.2.1" => curve(algorithm.parameters),
+        "1.3.101.112" => ("Ed25519".into(), 256),
+        "1.3.101.113" => ("Ed448".into(), 456),
+        "1.2.840.10040.4.1" => ("DSA".into(), 0),
+        other => (other.to_string(), 0),
+    };
+    Ok(PublicKey { algorithm: name, bits: size, spki_sha256: sha256(element.whole), spki: element.whole.to_vec() })
+}
+
+fn curve(parameters: &[u8]) -> (String, u32) {
+    let mut reader = Reader::new(parameters);
+    let Ok(element) = reader.any() else { return (NO_CURVE.into(), 0) };
+    match (element.tag, der::oid(element.content).as_deref()) {
+        (OID, Ok("1.2.840.10045.3.1.7")) => ("P-256".into(), 256),
+        (OID, Ok("1.3.132.0.34")) => ("P-384".into(), 384),
+        (OID, Ok("1.3.132.0.35")) => ("P-521".into(), 521),
+        (OID, Ok("1.3.132.0.33")) => ("P-224".into(), 224),
+        (OID, Ok("1.3.132.0.10")) => ("secp256k1".into(), 256),
+        (OID, Ok(other)) => (format!("curve {other}"), 0),
+        (SEQUENCE, _) => (EXPLICIT_CURVE.into(), 0),
+        _ => (NO_CURVE.into(), 0),
+    }
+}
+
+/// [`PublicKey::algorithm`] of an EC key that spells its curve out.
+pub(super) const EXPLICIT_CURVE: &str = "explicit curve";
+const NO_CURVE: &str = "EC without a curve";
+
+fn rsa_bits(key: &[u8]) -> Option<u32> {
+    let mut reader = der::only(key, SEQUENCE, "the RSA key").ok()?;
+    let modulus = der::integer(reader.expect(INTEGER, "the modulus").ok()?, "the modulus").ok()?;
+    let digits = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let octets = u32::try_from(digits.len()).ok()?;
+    octets.checked_mul(8)?.checked_sub(digits.first()?.leading_zeros())
+}
+
+/// Whether parameters are absent or NULL.
+pub(super) fn is_absent_or_null(parameters: &[u8]) -> bool {
+    parameters.is_empty() || parameters == [NULL, 0]
+}
+
+fn algorithm_name(oid: &str) -> String {
+    match oid {
+        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
+        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
+        "1.2.840.113549.1.1.10" => "rsassaPss",
+        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
+        "1.2.840.113549.1.1.14" => "sha224WithRSAEncryption",
+        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
+        "1.2.840.10045.4.3.1" => "ecdsa-with-SHA224",
+        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
+        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
+        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
+        "1.3.101.112" => "Ed25519",
+        "1.3.101.113" => "Ed448",
+        other => other,
+    }
+    .into()
+}
