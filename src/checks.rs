@@ -5,9 +5,17 @@
 pub mod certificate;
 pub mod chain;
 mod check;
+pub mod client;
 pub mod document;
+pub mod environment;
 pub mod key;
+pub mod kuberay;
 pub mod lens;
+pub mod live;
+pub mod mounts;
+pub mod names;
+pub mod permissions;
+pub mod rotation;
 pub mod secret;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
@@ -47,6 +55,41 @@ pub static CHECKS: &[&Check] = &[
     &chain::ca_expired::CHECK,
     &chain::ca_cannot_sign::CHECK,
     &chain::block_ignored::CHECK,
+    &names::client_address::CHECK,
+    &names::cluster_address::CHECK,
+    &names::head_pod_address::CHECK,
+    &names::worker_pod_address::CHECK,
+    &names::unknown_service::CHECK,
+    &names::wildcard::CHECK,
+    &names::common_name_only::CHECK,
+    &names::common_name_ignored::CHECK,
+    &names::loopback::CHECK,
+    &mounts::no_mount::CHECK,
+    &mounts::not_in_volume::CHECK,
+    &environment::mixed::CHECK,
+    &environment::spelling::CHECK,
+    &environment::not_a_string::CHECK,
+    &environment::path_unset::CHECK,
+    &environment::paths_without_switch::CHECK,
+    &environment::unknown_variable::CHECK,
+    &environment::reference_missing::CHECK,
+    &live::no_answer::CHECK,
+    &live::plaintext::CHECK,
+    &live::client_refused::CHECK,
+    &live::not_the_stored::CHECK,
+    &live::chain_not_trusted::CHECK,
+    &live::name_not_covered::CHECK,
+    &live::not_grpc::CHECK,
+    &rotation::not_restarted::CHECK,
+    &client::without_tls::CHECK,
+    &client::one_without_tls::CHECK,
+    &client::wrong_port::CHECK,
+    &kuberay::env_from_only::CHECK,
+    &kuberay::autoscaler::CHECK,
+    &kuberay::worker_group::CHECK,
+    &permissions::secrets::CHECK,
+    &permissions::pods::CHECK,
+    &permissions::resources::CHECK,
 ];
 
 /// Runs every check. Findings come sorted by severity, table order and subject; equal ones are merged by the runner.

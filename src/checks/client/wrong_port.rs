@@ -1,0 +1,62 @@
+//! CLI03: does the scheme of an address fit its port?
+
+use crate::checks::{Case, Check, Findings, Severity, lens};
+use crate::diagnose::edit::Edit;
+use crate::ray::{Address, Port, Role};
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "CLI03",
+    name: "client-dials-wrong-port",
+    severity: Severity::Error,
+    help: "\
+A `ray://` address names the GCS port, or an address without `ray://` names the Ray Client port.
+
+Why it matters: Both ports speak TLS and gRPC, so the handshake passes and the services differ: the caller waits for its time-out, and the
+certificate is suspected in vain.
+
+Mend it: `ray://HOST:10001` for Ray Client; `HOST:6379` for drivers and nodes inside the cluster.
+
+Authority: Ray documentation *Ray Client*; Ray 2.60 default ports.",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for (index, connection) in case.model.connections.iter().enumerate() {
+        let (Address::Typed(host), Some(dialer), Some(target)) =
+            (&connection.address, case.model.parties.get(connection.dialer), case.model.parties.get(connection.target))
+        else {
+            continue;
+        };
+        if target.role != Role::Head || !matches!(dialer.role, Role::Client | Role::Laptop) {
+            continue;
+        }
+        let gcs = gcs_port(case, connection.target);
+        let (from, to, what) = match connection.port {
+            Port::Client(port) if port == gcs && gcs != CLIENT => {
+                (format!("ray://{host}:{port}"), format!("ray://{host}:{CLIENT}"), "the GCS port")
+            }
+            Port::Gcs(port) if port == CLIENT && gcs != CLIENT => {
+                (format!("{host}:{port}"), format!("{host}:{gcs}"), "the Ray Client port")
+            }
+            _ => continue,
+        };
+        let finding =
+            findings.add(lens::workload(dialer), format!("{} dials {from}, which is {what}: {to} is meant", dialer.id));
+        finding.edits = vec![Edit::Dial { party: connection.dialer, from, to }];
+        finding.breaks = lens::failing_by(case, |b| b.index == index);
+    }
+}
+
+/// Ray Client's port where nobody chose another.
+const CLIENT: u16 = 10001;
+
+/// The port at which the head dials its own GCS.
+fn gcs_port(case: &Case<'_>, head: usize) -> u16 {
+    let mut own = case.model.connections.iter().filter(|c| c.dialer == head && c.target == head);
+    let port = own.find_map(|c| match c.port {
+        Port::Gcs(port) => Some(port),
+        _ => None,
+    });
+    port.unwrap_or(6379)
+}

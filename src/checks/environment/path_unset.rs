@@ -1,0 +1,45 @@
+//! ENV04: is TLS on without all three paths?
+
+use crate::checks::environment::{lacks_path, supply, told_by_group, waiters};
+use crate::checks::{Case, Check, Findings, Severity, lens};
+use crate::ray::Party;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "ENV04",
+    name: "path-variable-unset",
+    severity: Severity::Error,
+    help: "\
+`RAY_USE_TLS` is on, and one of `RAY_TLS_SERVER_CERT`, `RAY_TLS_SERVER_KEY`, `RAY_TLS_CA_CERT` is not set.
+
+Why it matters: TLS in Ray is always mutual, so every process needs all three. Python stops: `If the environment variable RAY_USE_TLS is set to true then RAY_TLS_SERVER_CERT,
+RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT must also be set.` C++ does not: without certificate or key it aborts with a message about `Address already in use`, without the CA it starts and then
+refuses every client.
+
+Mend it: Set all three to files of a mounted volume.
+
+Authority: Ray `python/ray/_common/tls_utils.py`, `src/ray/rpc/grpc_server.cc`; measured with Ray 2.60.",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    let unset = |party: &Party| -> Vec<_> {
+        lens::SLOTS.into_iter().filter(|&slot| lacks_path(lens::file(party, slot))).collect()
+    };
+    for (index, party) in lens::speakers(case) {
+        let slots = unset(party);
+        if slots.is_empty() || told_by_group(case, index, |group| lens::speaks_tls(group) && unset(group) == slots) {
+            continue;
+        }
+        let names: Vec<&str> = slots.iter().map(|&slot| lens::file(party, slot).variable).collect();
+        let mut parties = waiters(case, index);
+        parties.retain(|&w| lens::speaks_tls(&case.model.parties[w]) && unset(&case.model.parties[w]) == slots);
+        parties.insert(0, index);
+        let finding = findings.add(
+            lens::workload(party),
+            format!("{} has RAY_USE_TLS on, but {} is not set", party.id, names.join(" and ")),
+        );
+        finding.edits = parties.iter().flat_map(|&p| slots.iter().map(move |&slot| supply(case, p, slot))).collect();
+        finding.breaks = lens::failing_at(case, &parties);
+    }
+}

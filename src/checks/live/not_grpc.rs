@@ -1,0 +1,51 @@
+//! LIV08: is it gRPC that answers?
+
+use crate::checks::live::{dialled, tls};
+use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::Edit;
+use crate::evidence::{Handshake, Outcome, Settings};
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "LIV08",
+    name: "port-is-not-grpc",
+    severity: Severity::Error,
+    help: "\
+Something answers on a Ray port, but not as gRPC does: no ALPN `h2`, a TLS alert, HTTP/1, or bytes of another protocol.
+
+Why it matters: gRPC requires ALPN `h2` and never sends an alert when it refuses a client certificate. So another process has the port, or a proxy, ingress or service mesh stands in front and ends
+TLS itself. Ray's mutual TLS cannot pass through that.
+
+Mend it: Point the port at Ray itself: TLS passthrough instead of termination, no mesh on Ray's ports, the right `targetPort`.
+
+Authority: RFC 7301; gRPC over HTTP2 specification; `docs` of gRPC on ALPN enforcement.",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for port in dialled(case) {
+        let say =
+            |id: &str, _: usize, seen: &str| format!("port {} of {id} does not answer as gRPC does: {seen}", port.port);
+        if let Some(finding) = port.tell(case, findings, strange, say) {
+            finding.breaks = port.failing(case);
+            finding.edits = vec![Edit::Open { party: port.party, port: port.port }];
+        }
+    }
+}
+
+fn strange(handshake: &Handshake) -> Option<String> {
+    match &handshake.outcome {
+        Outcome::Garbage(hex) => return Some(format!("unknown bytes {hex}")),
+        Outcome::PlainHttp => return Some("HTTP/1 in clear".into()),
+        Outcome::TlsFailed(what) => return Some(format!("TLS failed: {what}")),
+        _ => {}
+    }
+    let tls = tls(handshake)?;
+    match (&tls.settings, tls.alpn.as_deref()) {
+        (Settings::Alert(alert), _) => Some(format!("TLS alert {alert}")),
+        (Settings::Other(what), _) => Some(format!("no SETTINGS frame but {what}")),
+        (_, Some("h2")) => None,
+        (_, Some(other)) => Some(format!("ALPN chose {other}, not h2")),
+        (_, None) => Some("no ALPN protocol chosen".into()),
+    }
+}

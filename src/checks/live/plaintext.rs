@@ -1,0 +1,49 @@
+//! LIV02: does a port speak plaintext although its settings say TLS?
+
+use crate::checks::live::{dialled, restart};
+use crate::checks::{Case, Check, Findings, Severity, lens};
+use crate::diagnose::edit::Edit;
+use crate::evidence::{Outcome, Seen};
+use crate::ray::Switch;
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "LIV02",
+    name: "port-speaks-plaintext",
+    severity: Severity::Error,
+    help: "\
+A Ray port answers in plaintext gRPC, and by its settings it should speak TLS.
+
+Why it matters: A gRPC server without TLS sends its SETTINGS first; that was seen. The process has not got the setting: it was started before the change, or by something that does not pass the environment on, or
+it set `RAY_USE_TLS` after `import ray`, which the C++ part no longer sees. A port that is plaintext by its settings is told by ENV01.
+
+Mend it: Restart the pods; if it stays so, look at `/proc/1/environ` in the container.
+
+Authority: RFC 9113 section 3.4; Ray `src/ray/common/ray_config.h`; ray#26338.",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    for port in dialled(case) {
+        let party = &case.model.parties[port.party];
+        let edits = match &party.switch {
+            Seen::Found(Switch::On) => restart(case, port.party),
+            Seen::Unseen(_) if lens::speakers(case).any(|(_, other)| other.cluster == party.cluster) => {
+                vec![Edit::SetSwitch { party: port.party, on: true }]
+            }
+            _ => continue,
+        };
+        let plain = |h: &crate::evidence::Handshake| {
+            matches!(h.outcome, Outcome::PlainGrpc).then(|| "SETTINGS in clear before any TLS".to_string())
+        };
+        let expected = match &party.switch {
+            Seen::Found(_) => "RAY_USE_TLS is on in its settings",
+            _ => "the rest of its cluster has TLS on",
+        };
+        let say = |id: &str, _: usize, _: &str| format!("port {} of {id} speaks plaintext, but {expected}", port.port);
+        if let Some(finding) = port.tell(case, findings, plain, say) {
+            finding.breaks = port.failing(case);
+            finding.edits = edits;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! MNT: do the paths lead to files?
+
+pub mod no_mount;
+pub mod not_in_volume;
+
+use super::environment::{supply, told_by_group, waiters};
+use super::lens::{self, SLOTS};
+use super::{Case, Confidence, Findings, Subject};
+use crate::diagnose::edit::Slot;
+use crate::evidence::{Outcome, Seen};
+use crate::ray::{Party, TlsFile, handshakes};
+
+/// A finding for each party whose files have this fault, its `wait-gcs-ready` included.
+fn tell(
+    case: &Case<'_>,
+    findings: &mut Findings,
+    confidence: Confidence,
+    faulty: impl Fn(&TlsFile) -> bool,
+    say: impl Fn(&Party, &[Slot]) -> String,
+) {
+    let slots_of =
+        |party: &Party| -> Vec<Slot> { SLOTS.into_iter().filter(|&slot| faulty(lens::file(party, slot))).collect() };
+    for (index, party) in lens::speakers(case) {
+        let slots = slots_of(party);
+        let same = |other: &Party| lens::speaks_tls(other) && slots_of(other) == slots;
+        if slots.is_empty() || serves_tls(case, index) || told_by_group(case, index, same) {
+            continue;
+        }
+        let mut parties = waiters(case, index);
+        parties.retain(|&w| same(&case.model.parties[w]));
+        parties.insert(0, index);
+        let finding = findings.add(
+            Subject { key: Some(lens::file(party, slots[0]).variable.into()), ..lens::workload(party) },
+            say(party, &slots),
+        );
+        finding.confidence = confidence;
+        for &slot in &slots {
+            let file = lens::file(party, slot);
+            let path = file.path.found().cloned().unwrap_or_default();
+            finding.fact(file.variable, path, &party.id);
+        }
+        finding.edits = parties.iter().flat_map(|&p| slots.iter().map(move |&slot| supply(case, p, slot))).collect();
+        finding.breaks = lens::failing_at(case, &parties);
+    }
+}
+
+/// Whether a port of this party was seen to speak TLS: then its files exist, whatever the mounts say.
+fn serves_tls(case: &Case<'_>, index: usize) -> bool {
+    let party = &case.model.parties[index];
+    let mut ports = case.model.connections.iter().filter(|c| c.target == index).filter_map(|c| c.port.number());
+    ports.any(|port| handshakes(case.evidence, party, port).iter().any(|h| matches!(h.outcome, Outcome::Tls(_))))
+}
+
+fn unread(file: &TlsFile) -> bool {
+    !matches!(file.content, Seen::Found(_))
+}

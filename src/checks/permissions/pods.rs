@@ -1,0 +1,45 @@
+//! PRM02: could the pods' ports be reached through the API server?
+
+use std::collections::BTreeMap;
+
+use crate::checks::{Case, Check, Findings, Severity, Subject};
+use crate::evidence::{Outcome, Why};
+
+/// The check.
+pub static CHECK: Check = Check {
+    code: "PRM02",
+    name: "pods-not-reachable",
+    severity: Severity::Info,
+    help: "\
+Port-forward (or exec) into the Ray pods is not allowed.
+
+Why it matters: What the ports really serve was not seen: a certificate that was renewed in the Secret but not in the process, a plaintext port, a
+refused client certificate. The verdicts then rest on the stored files alone.
+
+Mend it: Allow `create` and `get` on `pods/portforward` in the namespace: SPDY clients need the one, websocket clients the other.
+
+Authority: Kubernetes documentation *Authorization overview*; KEP-4006.",
+    run,
+};
+
+fn run(case: &Case<'_>, findings: &mut Findings) {
+    super::tell(case, findings, "PRM02", "what its ports serve is not judged");
+    if case.evidence.gaps.iter().any(|gap| gap.code.as_deref() == Some("PRM02")) {
+        return;
+    }
+    let mut forbidden: BTreeMap<&str, (Vec<&str>, &Why)> = BTreeMap::new();
+    for handshake in &case.evidence.handshakes {
+        if let Outcome::NotPossible(why @ Why::Forbidden { .. }) = &handshake.outcome {
+            let (pods, _) = forbidden.entry(&handshake.target.namespace).or_insert((Vec::new(), why));
+            pods.push(&handshake.target.pod);
+        }
+    }
+    for (namespace, (mut pods, why)) in forbidden {
+        pods.sort_unstable();
+        pods.dedup();
+        findings.add(
+            Subject { kind: "Namespace".into(), name: namespace.into(), ..Subject::default() },
+            format!("the ports of {} in namespace {namespace} were not dialled: {why}", pods.join(", ")),
+        );
+    }
+}
