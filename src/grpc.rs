@@ -4,9 +4,11 @@
 //! chain it presents ([`verdict::peer`]). Whatever the rules here do not decide is [`verdict::Verdict::CannotTell`].
 
 pub mod certificate;
+mod chain;
 mod der;
 mod distinguished;
 mod extensions;
+mod load;
 pub mod names;
 mod parse;
 pub mod path;

@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         }
         let (&first, rest) = rest.split_first().ok_or("the data ends in a length")?;
         let (length, rest) = match first {
-            0..0x80 => (usize::from(first), rest),
+            0..=0x7f => (usize::from(first), rest),
             0x81..=0x84 => long_length(first & 0x7f, rest)?,
             _ => return Err("an indefinite or oversized length".into()),
         };
@@ -148,7 +148,7 @@ pub(super) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let significant = length.iter().skip_while(|byte| **byte == 0).copied().collect::<Vec<_>>();
     match significant.as_slice() {
         [] => out.push(0),
-        [short @ 0..0x80] => out.push(*short),
+        [short @ 0..=0x7f] => out.push(*short),
         long => {
             out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
             out.extend_from_slice(long);

@@ -85,7 +85,8 @@ fn core_matches(entry: &str, host: &str) -> bool {
         && parent.eq_ignore_ascii_case(rest.strip_suffix('.').unwrap_or(rest))
 }
 
-fn python(leaf: &Certificate, host: &str) -> bool {
+/// The rule that Python's gRPC has before it asks the core's.
+pub(super) fn python(leaf: &Certificate, host: &str) -> bool {
     let names = leaf.names.as_deref().unwrap_or_default();
     let mut dns = names
         .iter()

@@ -1,1 +1,203 @@
-//! To be filled.
+//! The path from a leaf to the trust file: gRPC builds exactly one, and never goes back.
+
+use super::certificate::Certificate;
+use super::profile::Profile;
+
+/// The one path that gRPC builds.
+#[derive(Clone, Debug)]
+pub struct Path<'a> {
+    /// Leaf first.
+    pub certificates: Vec<&'a Certificate>,
+    /// How many of them, from the leaf, are not from the trust file.
+    pub untrusted: usize,
+    /// Why the path does not end in the trust file, if it does not.
+    pub broken: Option<Broken>,
+}
+
+/// How a path misses the trust file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// A leaf signed by itself that is not in the trust file.
+    SelfSignedLeaf,
+    /// The presented chain ends in a CA signed by itself that is not in the trust file.
+    SelfSignedTop,
+    /// Nobody known issued the last certificate.
+    NoIssuer,
+}
+
+/// Builds the path. `Err` is one clause on why it cannot be known which one gRPC builds.
+///
+/// # Errors
+/// When several trusted certificates fit as an issuer and the order in which gRPC holds them is not known.
+pub fn build<'a>(
+    presented: &'a [Certificate],
+    trust: &'a [Certificate],
+    profile: Profile,
+) -> Result<Option<Path<'a>>, String> {
+    let Some((leaf, rest)) = presented.split_first() else { return Ok(None) };
+    let store = Store::new(trust, profile);
+    let mut rest = rest.iter().collect::<Vec<_>>();
+    let mut certificates = vec![leaf];
+    let mut last = leaf;
+    while !is_self_signed(last) && store.issuer_of(last)?.is_none() && certificates.len() < DEPTH {
+        let Some(next) = rest.iter().position(|candidate| may_issue(candidate, last)) else { break };
+        last = rest.remove(next);
+        certificates.push(last);
+    }
+
+    let mut untrusted = certificates.len();
+    let mut self_signed_top = None;
+    if is_self_signed(last) {
+        if certificates.len() == 1 {
+            return Ok(Some(match store.issuer_of(leaf)? {
+                Some(trusted) if trusted == leaf => Path { certificates: vec![trusted], untrusted: 0, broken: None },
+                _ => Path { certificates, untrusted, broken: Some(Broken::SelfSignedLeaf) },
+            }));
+        }
+        self_signed_top = certificates.pop();
+        untrusted -= 1;
+        last = certificates.last().copied().unwrap_or(leaf);
+    }
+    while !is_self_signed(last) && certificates.len() < DEPTH {
+        let Some(next) = store.issuer_of(last)? else { break };
+        last = next;
+        certificates.push(last);
+    }
+    if certificates.len() >= DEPTH {
+        return Err(format!("the path is {DEPTH} certificates long or longer"));
+    }
+    if untrusted == certificates.len() {
+        // A presented leaf that is itself in the trust file needs no issuer.
+        if store.holds(leaf) {
+            return Ok(Some(Path { certificates, untrusted: 0, broken: None }));
+        }
+        let broken = match self_signed_top {
+            Some(top) if may_issue(top, last) => {
+                certificates.push(top);
+                untrusted += 1;
+                Broken::SelfSignedTop
+            }
+            _ => Broken::NoIssuer,
+        };
+        return Ok(Some(Path { certificates, untrusted, broken: Some(broken) }));
+    }
+    Ok(Some(Path { certificates, untrusted, broken: None }))
+}
+
+/// Whether `issuer` is a candidate for having issued `certificate`: by names, key ids and keyUsage. Dates, basicConstraints
+/// and the signature play no part.
+pub fn may_issue(issuer: &Certificate, certificate: &Certificate) -> bool {
+    issuer.subject_canonical == certificate.issuer_canonical
+        && issuer.malformed.is_empty()
+        && certificate.malformed.is_empty()
+        && authority_fits(issuer, certificate)
+        && issuer.key_usage.is_none_or(|usage| usage.cert_sign)
+}
+
+/// Whether gRPC takes a certificate for signed by itself; the signature is not looked at.
+pub fn is_self_signed(certificate: &Certificate) -> bool {
+    is_self_issued(certificate)
+        && authority_fits(certificate, certificate)
+        && certificate.key_usage.is_none_or(|usage| usage.cert_sign)
+}
+
+/// Whether issuer and subject are one name.
+pub(super) fn is_self_issued(certificate: &Certificate) -> bool {
+    certificate.subject_canonical == certificate.issuer_canonical
+}
+
+/// Longer paths are near gRPC's limit of 100, where its transport fails before its rules do.
+const DEPTH: usize = 90;
+
+/// Trusted certificates up to which Python's gRPC keeps those of equal name in the order of the file.
+const STABLE: usize = 16;
+
+fn authority_fits(issuer: &Certificate, certificate: &Certificate) -> bool {
+    let key_id = match (&certificate.authority_key_id, &issuer.subject_key_id) {
+        (Some(wanted), Some(found)) => wanted == found,
+        _ => true,
+    };
+    key_id
+        && certificate.authority_serial.as_ref().is_none_or(|serial| *serial == issuer.serial)
+        && certificate.authority_issuer.as_ref().is_none_or(|name| *name == issuer.issuer_canonical)
+}
+
+/// The trust file in the order in which gRPC holds it.
+struct Store<'a> {
+    held: Vec<&'a Certificate>,
+    profile: Profile,
+}
+
+impl<'a> Store<'a> {
+    fn new(trust: &'a [Certificate], profile: Profile) -> Self {
+        let mut held: Vec<&Certificate> = Vec::new();
+        for certificate in trust {
+            sort(&mut held, profile);
+            if !held.contains(&certificate) {
+                held.push(certificate);
+            }
+        }
+        sort(&mut held, profile);
+        Self { held, profile }
+    }
+
+    fn issuer_of(&self, certificate: &Certificate) -> Result<Option<&'a Certificate>, String> {
+        let mut fitting = self.held.iter().copied().filter(|candidate| may_issue(candidate, certificate));
+        let first = fitting.next();
+        if self.profile == Profile::Python && self.held.len() > STABLE && fitting.next().is_some() {
+            return Err(format!(
+                "several trusted certificates named {} fit, among more than {STABLE}, and gRPC's order of them is not certain",
+                certificate.issuer
+            ));
+        }
+        Ok(first)
+    }
+
+    fn holds(&self, certificate: &Certificate) -> bool {
+        self.held.contains(&certificate)
+    }
+}
+
+/// Sorts by length and bytes of the canonical subject, as gRPC does before every insertion: the core with a heap sort, which
+/// leaves equal names in an order of its own; Python in the order of the file.
+fn sort(held: &mut [&Certificate], profile: Profile) {
+    match profile {
+        Profile::Core => heap_sort(held),
+        Profile::Python => held.sort_by(|a, b| order(a, b)),
+    }
+}
+
+fn order(a: &Certificate, b: &Certificate) -> std::cmp::Ordering {
+    let key = |certificate: &Certificate| certificate.subject_canonical.len();
+    key(a).cmp(&key(b)).then_with(|| a.subject_canonical.cmp(&b.subject_canonical))
+}
+
+fn heap_sort(held: &mut [&Certificate]) {
+    for root in (0..held.len() / 2).rev() {
+        sift_down(held, root, held.len());
+    }
+    for end in (1..held.len()).rev() {
+        held.swap(0, end);
+        sift_down(held, 0, end);
+    }
+}
+
+/// Lets the element at `root` sink in the heap of the first `end` elements.
+fn sift_down(held: &mut [&Certificate], mut root: usize, end: usize) {
+    loop {
+        let mut largest = root;
+        for child in [2 * root + 1, 2 * root + 2] {
+            if child < end
+                && let (Some(greatest), Some(other)) = (held.get(largest), held.get(child))
+                && order(greatest, other).is_lt()
+            {
+                largest = child;
+            }
+        }
+        if largest == root {
+            return;
+        }
+        held.swap(root, largest);
+        root = largest;
+    }
+}

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
-use super::certificate::{Certificate, PublicKey};
+use super::certificate::{Certificate, PublicKey, Signed};
 use super::der::{self, INTEGER, NULL, OID, SEQUENCE};
 use super::parse::{self, Algorithm};
 
@@ -11,20 +11,27 @@ use super::parse::{self, Algorithm};
 pub enum Outcome {
     /// It does.
     Yes,
-    /// It does not; what BoringSSL prints.
-    No(&'static str),
+    /// It does not; the code that BoringSSL prints, where known.
+    No(Option<&'static str>),
     /// gRPC decides it, but the cryptography here does not know the kind; one clause.
     Cannot(String),
 }
 
-/// Whether `certificate` is really signed by `issuer`. Neither may be hypothetical.
+/// Whether `certificate` is signed with the key of `issuer`: by the bytes, or for a hypothetical certificate by assumption.
 pub fn verify(issuer: &Certificate, certificate: &Certificate) -> Outcome {
+    if let Signed::Assumed { issuer_spki_sha256 } = &certificate.signature {
+        return if *issuer_spki_sha256 == issuer.key.spki_sha256 { Outcome::Yes } else { Outcome::No(None) };
+    }
+    if issuer.key.spki.is_empty() {
+        // A key that an edit made up has signed nothing yet.
+        return Outcome::No(None);
+    }
     match parts(certificate) {
         Ok((envelope, inner)) if envelope.algorithm.whole == inner.whole => match envelope.signature {
             Some(signature) => verify_bytes(&issuer.key, &envelope.algorithm, envelope.tbs, signature),
             None => Outcome::Cannot("a signature whose bits are not whole octets".into()),
         },
-        Ok(_) => Outcome::No("SIGNATURE_ALGORITHM_MISMATCH"),
+        Ok(_) => Outcome::No(Some("SIGNATURE_ALGORITHM_MISMATCH")),
         Err(error) => Outcome::Cannot(error),
     }
 }
@@ -48,7 +55,11 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
     };
     let cannot = || Outcome::Cannot(format!("the signature kind {} by a key of kind {key}", algorithm.oid));
     let Some((family, hash)) = kind(algorithm) else {
-        return if algorithm.oid == MD5_RSA { Outcome::No("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED") } else { cannot() };
+        return if algorithm.oid == MD5_RSA {
+            Outcome::No(Some("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED"))
+        } else {
+            cannot()
+        };
     };
     let (wanted, plain) = match key {
         "RSA" => (matches!(family, Family::Rsa | Family::RsaPss), spki_algorithm.parameters == [5, 0]),
@@ -60,7 +71,7 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
         return Outcome::Cannot("an issuer key with unusual parameters".into());
     }
     if !wanted {
-        return Outcome::No("WRONG_PUBLIC_KEY_TYPE");
+        return Outcome::No(None);
     }
     let Some(rules) =
         rules(key, family, hash).filter(|_| key != "RSA" || rsa_sizes(family, hash).contains(&issuer.bits))
@@ -73,7 +84,7 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
     };
     match public.verify_sig(signed, signature) {
         Ok(()) => Outcome::Yes,
-        Err(_) => Outcome::No("BAD_SIGNATURE"),
+        Err(_) => Outcome::No((family == Family::Ecdsa).then_some("BAD_SIGNATURE")),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::certificate::Certificate;
 use super::pem::Reading;
 use super::profile::Profile;
+use super::{chain, load};
 
 /// Whether a connection passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,19 +105,23 @@ pub struct Case<'a> {
 ///
 /// # Errors
 /// The verdict, [`Verdict::Reject`] with [`Fault::Load`] (or `CannotTell`), when it cannot.
-pub fn load_identity(_chain: &Reading, _key: Key<'_>, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
-    Err(Verdict::CannotTell("not built".into()))
+pub fn load_identity(chain: &Reading, key: Key<'_>, profile: Profile) -> Result<Vec<Certificate>, Verdict> {
+    load::identity(chain, key, profile)
 }
 
 /// Whether a process can load its trust file, and what is in it.
 ///
 /// # Errors
 /// As [`load_identity`]. An empty file is no error: it loads, and then trusts nothing.
-pub fn load_trust(_bundle: &Reading, _empty_file: bool, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
-    Err(Verdict::CannotTell("not built".into()))
+pub fn load_trust(bundle: &Reading, empty_file: bool, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
+    if empty_file { Ok(Vec::new()) } else { load::trust(bundle) }
 }
 
 /// Whether the peer accepts the presented chain. The names are judged too when the presenter is the server.
-pub fn peer(_case: Case<'_>) -> Verdict {
-    Verdict::CannotTell("not built".into())
+pub fn peer(case: Case<'_>) -> Verdict {
+    match chain::judge(case) {
+        Err(reason) => Verdict::Reject(*reason),
+        Ok(Some(why)) => Verdict::CannotTell(why),
+        Ok(None) => Verdict::Accept,
+    }
 }

@@ -1,0 +1,312 @@
+//! What a peer says of a presented chain.
+
+use jiff::Timestamp;
+
+use super::certificate::{Certificate, Purpose};
+use super::extensions::NAME_CONSTRAINTS;
+use super::parse::OFFSET;
+use super::path::{self, Broken, Path};
+use super::profile::Profile;
+use super::signature::{self, Outcome};
+use super::verdict::{Case, Fault, Reason, Role};
+use super::{load, names};
+
+/// `Err` when the chain is refused, `Ok(Some)` with one clause when that is not known. What is undecided can only add a
+/// refusal, so a refusal that is certain comes first.
+pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
+    let Some(leaf) = case.presented.first() else {
+        return reject(Fault::Other, None, "no certificate is presented".into(), Some(NO_CERTIFICATE.into()));
+    };
+    key_kind(leaf)?;
+    let path = match path::build(case.presented, case.trust, case.profile) {
+        Ok(Some(path)) => path,
+        Ok(None) => return Ok(None),
+        Err(why) => return Ok(Some(why)),
+    };
+    let mut cannot = undecided(leaf, &path);
+    if let Some(broken) = path.broken {
+        issuer_missing(&case, &path, broken)?;
+    }
+    uses(&case, &path)?;
+    cannot = signatures_and_dates(&case, &path)?.or(cannot);
+    if leaf.key_usage.is_some_and(|usage| !usage.digital_signature) {
+        let text = format!("the keyUsage of {} lacks digitalSignature", leaf.subject);
+        return reject(Fault::KeyUsage, Some(leaf), text, Some("KEY_USAGE_BIT_INCORRECT".into()));
+    }
+    if let Some(octets) = load::bad_ip(leaf) {
+        let text = format!("{} has an IP name of {octets} octets, which must be 4 or 16", leaf.subject);
+        return reject(Fault::Other, Some(leaf), text, None);
+    }
+    if let (Role::Server, Some(host)) = (case.role, case.name) {
+        name(leaf, names::bare(host), case.profile)?;
+    }
+    Ok(cannot)
+}
+
+const NO_CERTIFICATE: &str = "PEER_DID_NOT_RETURN_A_CERTIFICATE";
+
+fn reject<T>(
+    fault: Fault,
+    certificate: Option<&Certificate>,
+    text: String,
+    words: Option<String>,
+) -> Result<T, Box<Reason>> {
+    let certificate = certificate.map(|certificate| certificate.subject.clone());
+    Err(Box::new(Reason { fault, certificate, text, words }))
+}
+
+/// The core of 2023 prints no reason.
+fn failed(profile: Profile, reason: &str) -> Option<String> {
+    Some(match profile {
+        Profile::Core => "CERTIFICATE_VERIFY_FAILED".into(),
+        Profile::Python => format!("CERTIFICATE_VERIFY_FAILED: {reason}"),
+    })
+}
+
+/// The signature schemes gRPC offers are for RSA, P-256 and P-384.
+fn key_kind(leaf: &Certificate) -> Result<(), Box<Reason>> {
+    if matches!(leaf.key.algorithm.as_str(), "P-521" | "Ed25519" | "Ed448" | "P-224" | "secp256k1" | "RSA-PSS") {
+        let text = format!(
+            "{} has a key of kind {}, with which no gRPC peer agrees on a signature; RSA, P-256 and P-384 work",
+            leaf.subject, leaf.key.algorithm
+        );
+        return reject(Fault::KeyKind, Some(leaf), text, Some("NO_COMMON_SIGNATURE_ALGORITHMS".into()));
+    }
+    Ok(())
+}
+
+/// Features on the path that the rules here do not decide. What a trusted certificate says counts only in part.
+fn undecided(leaf: &Certificate, path: &Path<'_>) -> Option<String> {
+    if !matches!(leaf.key.algorithm.as_str(), "RSA" | "P-256" | "P-384")
+        || leaf.key.algorithm == "RSA" && !(1024..=8192).contains(&leaf.key.bits)
+    {
+        return Some(format!("the key of {} is {} of {} bits", leaf.subject, leaf.key.algorithm, leaf.key.bits));
+    }
+    path.certificates.iter().enumerate().find_map(|(at, certificate)| {
+        let trusted = at >= path.untrusted;
+        if trusted && !certificate.malformed.is_empty() {
+            return Some(format!("in the trusted {} {}", certificate.subject, certificate.malformed.join(", ")));
+        }
+        let counts = |what: &&String| !trusted || [NAME_CONSTRAINTS, OFFSET].contains(&what.as_str());
+        certificate.undecided.iter().find(counts).map(|what| format!("{} has {what}", certificate.subject))
+    })
+}
+
+fn issuer_missing(case: &Case<'_>, path: &Path<'_>, broken: Broken) -> Result<(), Box<Reason>> {
+    let Some(last) = path.certificates.last() else { return Ok(()) };
+    let words = match broken {
+        Broken::SelfSignedLeaf => "self signed certificate",
+        Broken::SelfSignedTop => "self signed certificate in certificate chain",
+        Broken::NoIssuer => "unable to get local issuer certificate",
+    };
+    let namesake = |issuer: &str| {
+        let same = case.trust.iter().any(|trusted| trusted.subject == issuer);
+        if same { "; the one trusted under that name has another key id or may not sign certificates" } else { "" }
+    };
+    let text = match broken {
+        _ if case.trust.is_empty() => format!("the trust file is empty, so nothing vouches for {}", last.subject),
+        Broken::SelfSignedLeaf if case.trust.iter().any(|trusted| trusted.subject == last.subject) => {
+            format!("{} is signed by itself; the trust file has another certificate of that name", last.subject)
+        }
+        Broken::SelfSignedLeaf => format!("{} is signed by itself and not in the trust file", last.subject),
+        Broken::SelfSignedTop => {
+            format!("the presented chain ends in {}, which is not in the trust file", last.subject)
+        }
+        Broken::NoIssuer => format!(
+            "{} is signed by {}, which is neither in the trust file nor presented{}",
+            last.subject,
+            last.issuer,
+            namesake(&last.issuer)
+        ),
+    };
+    if !last.malformed.is_empty() {
+        return malformed(case.profile, last);
+    }
+    reject(Fault::UnknownIssuer, Some(last), text, failed(case.profile, words))
+}
+
+fn malformed(profile: Profile, certificate: &Certificate) -> Result<(), Box<Reason>> {
+    let text = format!("in {} {}", certificate.subject, certificate.malformed.join(", "));
+    let words = match profile {
+        Profile::Core => None,
+        Profile::Python => Some("invalid or inconsistent certificate extension".into()),
+    };
+    reject(Fault::Other, Some(certificate), text, words)
+}
+
+/// The rules for what is not from the trust file: critical extensions, CA use, purposes, path lengths.
+fn uses(case: &Case<'_>, path: &Path<'_>) -> Result<(), Box<Reason>> {
+    let mut below = 0u32;
+    for (at, certificate) in path.certificates.iter().take(path.untrusted).enumerate() {
+        let subject = &certificate.subject;
+        if !certificate.malformed.is_empty() {
+            return malformed(case.profile, certificate);
+        }
+        if let Some(oid) = certificate.unknown_critical.first() {
+            let text = format!("{subject} has the critical extension {oid}, which gRPC does not know");
+            let words = failed(case.profile, "unhandled critical extension");
+            return reject(Fault::Other, Some(certificate), text, words);
+        }
+        if at > 0 {
+            may_sign(case.profile, certificate)?;
+        }
+        purpose(case, at, certificate)?;
+        if at > 1
+            && let Some(limit) = certificate.path_len
+            && below > limit.saturating_add(1)
+        {
+            let text = format!("{subject} allows {limit} CAs below it, and the path has more");
+            return reject(
+                Fault::CaUse,
+                Some(certificate),
+                text,
+                failed(case.profile, "path length constraint exceeded"),
+            );
+        }
+        below += u32::from(!path::is_self_issued(certificate));
+    }
+    Ok(())
+}
+
+fn may_sign(profile: Profile, certificate: &Certificate) -> Result<(), Box<Reason>> {
+    let by_version = certificate.version == 1 && certificate.ca.is_none() && path::is_self_signed(certificate);
+    let what = if certificate.key_usage.is_some_and(|usage| !usage.cert_sign) {
+        "its keyUsage lacks keyCertSign"
+    } else if certificate.ca == Some(false) {
+        "its basicConstraints say CA:FALSE"
+    } else if certificate.ca.is_none() && !by_version {
+        "it has no basicConstraints"
+    } else {
+        return Ok(());
+    };
+    let text = format!("{} may not sign certificates: {what}", certificate.subject);
+    reject(Fault::CaUse, Some(certificate), text, failed(profile, "invalid CA certificate"))
+}
+
+fn purpose(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Box<Reason>> {
+    let words = failed(case.profile, "unsupported certificate purpose");
+    let (wanted, wanted_name, bit) = match case.role {
+        Role::Client => (Purpose::ClientAuth, "clientAuth", 0x80),
+        Role::Server => (Purpose::ServerAuth, "serverAuth", 0x40),
+    };
+    if let Some(purposes) = &certificate.purposes
+        && !purposes.contains(&wanted)
+    {
+        let has = purposes.iter().map(purpose_name).collect::<Vec<_>>();
+        let has = if has.is_empty() { "nothing".into() } else { has.join(", ") };
+        let text = format!("the extended key usage of {} is {has}; {wanted_name} is needed here", certificate.subject);
+        return reject(Fault::Purpose, Some(certificate), text, words);
+    }
+    if at == 0
+        && case.profile == Profile::Core
+        && let Some(kind) = certificate.netscape_type
+        && kind & bit == 0
+    {
+        let text = format!("the nsCertType of {} does not allow this role", certificate.subject);
+        return reject(Fault::Purpose, Some(certificate), text, words);
+    }
+    Ok(())
+}
+
+fn purpose_name(purpose: &Purpose) -> &str {
+    match purpose {
+        Purpose::Any => "anyExtendedKeyUsage",
+        Purpose::ClientAuth => "clientAuth",
+        Purpose::Other(oid) => oid,
+        Purpose::ServerAuth => "serverAuth",
+    }
+}
+
+/// From the top down, as gRPC does: the signature of each certificate below the top, and the dates of each.
+fn signatures_and_dates(case: &Case<'_>, path: &Path<'_>) -> Result<Option<String>, Box<Reason>> {
+    let mut cannot = None;
+    let mut issuer: Option<&Certificate> = None;
+    for (at, certificate) in path.certificates.iter().enumerate().rev() {
+        if let Some(issuer) = issuer {
+            cannot = signed(case.profile, issuer, certificate)?.or(cannot);
+        }
+        dates(case, at, certificate)?;
+        issuer = Some(certificate);
+    }
+    Ok(cannot)
+}
+
+fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> Result<Option<String>, Box<Reason>> {
+    if !signature::is_issuer_key(&issuer.key.algorithm) {
+        let text = format!(
+            "{} is signed with a key of kind {}, which gRPC does not read",
+            certificate.subject, issuer.key.algorithm
+        );
+        let words = match profile {
+            Profile::Core => None,
+            Profile::Python => Some("PUBLIC_KEY_DECODE_ERROR: unable to decode issuer public key".into()),
+        };
+        return reject(Fault::Other, Some(issuer), text, words);
+    }
+    let code = match signature::verify(issuer, certificate) {
+        Outcome::Yes => return Ok(None),
+        Outcome::Cannot(why) => return Ok(Some(format!("the signature of {}: {why}", certificate.subject))),
+        Outcome::No(code) => code,
+    };
+    let why = match code {
+        Some("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED") => "gRPC does not take its algorithm",
+        Some("SIGNATURE_ALGORITHM_MISMATCH") => "it names two different algorithms",
+        _ => "it was made with another key, or the certificate was changed",
+    };
+    let text = format!(
+        "the signature of {} does not verify with the key of {} ({} …): {why}",
+        certificate.subject,
+        issuer.subject,
+        issuer.sha256.get(..12).unwrap_or_default()
+    );
+    let words = match (profile, code) {
+        (Profile::Core, code) => code.map(Into::into),
+        (Profile::Python, Some(code)) => Some(format!("{code}: certificate signature failure")),
+        (Profile::Python, None) => Some("certificate signature failure".into()),
+    };
+    reject(Fault::BadSignature, Some(certificate), text, words)
+}
+
+fn dates(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Box<Reason>> {
+    let subject = &certificate.subject;
+    let moment = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let which = if at == 0 { "" } else { "the CA " };
+    let (fault, text, words) = if case.now < certificate.not_before {
+        let text = format!("{which}{subject} is valid only from {}", moment(certificate.not_before));
+        (Fault::NotYetValid, text, "certificate is not yet valid")
+    } else if certificate.not_after <= case.now {
+        let text = format!("{which}{subject} expired at {}", moment(certificate.not_after));
+        (Fault::Expired, text, "certificate has expired")
+    } else {
+        return Ok(());
+    };
+    let fault = if at == 0 { fault } else { Fault::CaDates };
+    reject(fault, Some(certificate), text, failed(case.profile, words))
+}
+
+fn name(leaf: &Certificate, host: &str, profile: Profile) -> Result<(), Box<Reason>> {
+    if names::covers(leaf, host, profile) {
+        return Ok(());
+    }
+    let words = match profile {
+        Profile::Core => format!("Peer name {host} is not in peer certificate"),
+        Profile::Python if names::python(leaf, host) => "call host does not match SSL server name".into(),
+        Profile::Python => "Hostname Verification Check failed.".into(),
+    };
+    let text = format!("{host} is not in the certificate {}, which has {}", leaf.subject, presented_names(leaf));
+    reject(Fault::Name, Some(leaf), text, Some(words))
+}
+
+/// `DNS:ray-head, IP:10.0.0.1`, shortened after some.
+fn presented_names(leaf: &Certificate) -> String {
+    const SHOWN: usize = 12;
+    let names = leaf.names.as_deref().unwrap_or_default();
+    if names.is_empty() {
+        return "no subject alternative names".into();
+    }
+    let mut text = names.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
