@@ -1,6 +1,9 @@
 //! The connection matrix: for every connection what both gRPCs will say (predicted) and what was seen (observed). Pure.
 
 pub mod matrix;
+mod observe;
+mod predict;
+mod side;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,8 @@ pub struct Judged {
     pub python: Verdict,
     /// By what the prober saw; none when nothing was seen of this connection.
     pub observed: Option<Verdict>,
+    /// Whether only Python's gRPC stands on both ends, so that the C++ core's opinion does not count.
+    pub python_only: bool,
 }
 
 /// What becomes of a connection.
@@ -88,8 +93,11 @@ impl Judged {
         }
     }
 
-    /// The worse of the two predictions.
+    /// The prediction that counts: Python's on Ray Client's ports, the worse of both elsewhere.
     pub fn predicted(&self) -> &Verdict {
+        if self.python_only {
+            return &self.python;
+        }
         match (&self.core, &self.python) {
             (reject @ Verdict::Reject { .. }, _) => reject,
             (_, reject @ Verdict::Reject { .. }) => reject,

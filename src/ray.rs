@@ -58,6 +58,9 @@ pub struct Party {
     pub count: usize,
     /// Set by an edit: what was observed of this party no longer holds.
     pub touched: bool,
+    /// Set before an edit: it could not get up before, by its own rejected connection to the GCS, so that its
+    /// closed ports say nothing once that connection works.
+    pub was_stuck: bool,
 }
 
 /// The part of a party.

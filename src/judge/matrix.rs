@@ -1,1 +1,55 @@
-//! To be filled.
+//! Every connection of a model, judged.
+
+use jiff::Timestamp;
+
+use crate::evidence::Evidence;
+use crate::grpc::profile::Profile;
+use crate::ray::{Model, Port, Role};
+
+use super::side::Side;
+use super::{Judged, Verdict, observe, predict};
+
+/// Judges every connection at `now` (UTC), in the order of the model.
+///
+/// The files of a party are read once for each gRPC, however many connections it has.
+pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> {
+    let sides =
+        |profile: Profile| -> Vec<Side> { model.parties.iter().map(|p| Side::of(evidence, p, profile)).collect() };
+    let (core, python) = (sides(Profile::Core), sides(Profile::Python));
+    let mut matrix: Vec<Judged> = model
+        .connections
+        .iter()
+        .map(|c| Judged {
+            core: predict::connection(c, &model.parties, &core, now, Profile::Core),
+            python: predict::connection(c, &model.parties, &python, now, Profile::Python),
+            observed: None,
+            python_only: c.port.is_python(),
+        })
+        .collect();
+    let stuck = stuck(model, &matrix);
+    for (connection, judged) in model.connections.iter().zip(&mut matrix) {
+        let see =
+            |sides: &[Side], profile| observe::connection(evidence, model, connection, sides, &stuck, now, profile);
+        let by_python = see(&python, Profile::Python);
+        judged.observed = match (connection.port.is_python(), by_python) {
+            (true, verdict) => verdict,
+            (false, rejected @ Some(Verdict::Reject { .. })) => rejected,
+            (false, other) => see(&core, Profile::Core).or(other),
+        };
+    }
+    matrix
+}
+
+/// The parties that cannot get up by the predictions: their own way to the GCS is rejected, or their head's is.
+/// Their closed ports are a consequence, no cause.
+pub fn stuck(model: &Model, matrix: &[Judged]) -> Vec<bool> {
+    let rejected = |party: usize| {
+        let own = model.connections.iter().zip(matrix);
+        own.filter(|(c, _)| c.dialer == party && matches!(c.port, Port::Gcs(_)))
+            .any(|(_, j)| matches!(j.predicted(), Verdict::Reject { .. }))
+    };
+    let alone: Vec<bool> = (0..model.parties.len()).map(rejected).collect();
+    let head_of = |cluster: usize| model.parties.iter().position(|p| p.cluster == cluster && p.role == Role::Head);
+    let with_head = |at: usize| alone[at] || head_of(model.parties[at].cluster).is_some_and(|head| alone[head]);
+    (0..model.parties.len()).map(with_head).collect()
+}

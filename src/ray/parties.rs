@@ -224,6 +224,7 @@ fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: 
         pods: workload.pods.iter().filter(|pod| pod.phase == "Running" || pod.phase == "Pending").cloned().collect(),
         count: (workload.replicas.unwrap_or(1) as usize).max(workload.pods.len()).max(1),
         touched: false,
+        was_stuck: false,
     };
     if operator_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
         party.switch = Seen::Found(Switch::On);

@@ -1,0 +1,181 @@
+//! What the prober's handshakes say of a connection.
+
+use jiff::Timestamp;
+
+use crate::evidence::{Evidence, Handshake, Outcome, Settings, Tls};
+use crate::grpc::profile::Profile;
+use crate::grpc::verdict::{Fault, Reason, Role, Verdict as Grpc};
+use crate::ray::{self, Address, Connection, Model, Party, Switch};
+
+use super::predict::{self, combine};
+use super::side::{self, Chain, Loaded, Side};
+use super::{Failure, Side as By, Verdict};
+
+/// The observed verdict; none when nothing was seen, or an edit made what was seen void.
+pub(super) fn connection(
+    evidence: &Evidence,
+    model: &Model,
+    at: &Connection,
+    sides: &[Side],
+    stuck: &[bool],
+    now: Timestamp,
+    profile: Profile,
+) -> Option<Verdict> {
+    let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
+    if dialer.touched || target.touched {
+        return None;
+    }
+    let port = at.port.number()?;
+    let leaf = match &sides[at.dialer].identity {
+        Loaded::Ready(chain, _) => chain.leaf(),
+        Loaded::Fails(_) | Loaded::Unknown(_) => None,
+    };
+    let seen = by_pod(ray::handshakes(evidence, target, port), leaf);
+    let mut worst: Option<Verdict> = None;
+    for handshake in seen {
+        let verdict = match closed(handshake) {
+            Some(_) if target.was_stuck && !stuck[at.target] => continue,
+            Some(text) => Verdict::Reject { by: By::Target, reason: Failure::Port(text) },
+            None => spoken(at, handshake, dialer, target, &sides[at.dialer], &sides[at.target], now, profile)?,
+        };
+        match (&worst, &verdict) {
+            (_, Verdict::Reject { .. }) => return Some(verdict),
+            (None | Some(Verdict::Accept), _) => worst = Some(verdict),
+            _ => {}
+        }
+    }
+    worst
+}
+
+/// One handshake per pod, the one made with the dialer's own certificate before others.
+fn by_pod<'h>(handshakes: Vec<&'h Handshake>, leaf: Option<&str>) -> Vec<&'h Handshake> {
+    let offers = |h: &Handshake| leaf.is_some() && h.client.as_ref().map(|c| c.certificate.as_str()) == leaf;
+    let mut chosen: Vec<&Handshake> = Vec::new();
+    for handshake in handshakes {
+        match chosen.iter_mut().find(|c| c.target.pod == handshake.target.pod) {
+            None => chosen.push(handshake),
+            Some(before) if !offers(before) && offers(handshake) => *before = handshake,
+            Some(_) => {}
+        }
+    }
+    chosen
+}
+
+/// Why a port did not speak at all.
+fn closed(handshake: &Handshake) -> Option<String> {
+    let port = handshake.target.port;
+    let pod = &handshake.target.pod;
+    match &handshake.outcome {
+        Outcome::Refused => Some(format!("port {port} of pod {pod} refuses connections: nothing listens there")),
+        Outcome::TimedOut { step } => Some(format!("port {port} of pod {pod} did not answer ({step})")),
+        Outcome::Closed { step } => Some(format!("port {port} of pod {pod} closed the connection at once ({step})")),
+        Outcome::Unreachable(why) => Some(format!("port {port} of pod {pod} cannot be reached: {why}")),
+        Outcome::Garbage(_)
+        | Outcome::PlainHttp
+        | Outcome::PlainGrpc
+        | Outcome::Tls(_)
+        | Outcome::TlsFailed(_)
+        | Outcome::NotPossible(_) => None,
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call site")]
+fn spoken(
+    at: &Connection,
+    handshake: &Handshake,
+    dialer: &Party,
+    target: &Party,
+    ours: &Side,
+    theirs: &Side,
+    now: Timestamp,
+    profile: Profile,
+) -> Option<Verdict> {
+    let port = handshake.target.port;
+    let pod = &handshake.target.pod;
+    let tls_on = match dialer.switch.found() {
+        Some(switch) => *switch == Switch::On,
+        None => return None,
+    };
+    let reject = |by, reason| Some(Verdict::Reject { by, reason });
+    match &handshake.outcome {
+        Outcome::PlainGrpc if tls_on => reject(By::Dialer, Failure::Switches { tls: By::Dialer }),
+        Outcome::PlainGrpc => Some(Verdict::Accept),
+        Outcome::Tls(_) if !tls_on => reject(By::Target, Failure::Switches { tls: By::Target }),
+        Outcome::PlainHttp => {
+            reject(By::Dialer, Failure::Port(format!("port {port} of pod {pod} speaks HTTP/1, not gRPC")))
+        }
+        Outcome::Garbage(hex) => reject(
+            By::Dialer,
+            Failure::Port(format!("port {port} of pod {pod} sends {hex}, which is neither TLS nor gRPC")),
+        ),
+        Outcome::Tls(tls) => tls_verdict(at, handshake, tls, target, ours, theirs, now, profile),
+        Outcome::TlsFailed(why) => {
+            Some(Verdict::CannotTell(format!("the TLS handshake with port {port} of pod {pod} failed: {why}")))
+        }
+        Outcome::NotPossible(_)
+        | Outcome::Refused
+        | Outcome::Closed { .. }
+        | Outcome::TimedOut { .. }
+        | Outcome::Unreachable(_) => None,
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call site")]
+fn tls_verdict(
+    at: &Connection,
+    handshake: &Handshake,
+    tls: &Tls,
+    target: &Party,
+    ours: &Side,
+    theirs: &Side,
+    now: Timestamp,
+    profile: Profile,
+) -> Option<Verdict> {
+    let Some(served) = side::presented(&tls.chain) else {
+        return Some(Verdict::CannotTell("the served certificate cannot be read".into()));
+    };
+    if let Loaded::Fails(failure) = &ours.trust {
+        return Some(Verdict::Reject { by: By::Dialer, reason: failure.clone() });
+    }
+    let host = match &at.address {
+        Address::Typed(host) => Some(host.clone()),
+        Address::Loopback => Some("127.0.0.1".into()),
+        Address::PodIps(_) => {
+            let pod = target.pods.iter().find(|pod| pod.name == handshake.target.pod);
+            pod.and_then(|pod| pod.ips.first()).map(ToString::to_string)
+        }
+    };
+    let hosts: Vec<String> = host.into_iter().collect();
+    let chain = side::chain(&served, &ours.trust, Role::Server, now, profile);
+    let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, profile));
+    let server = predict::worst([chain, named].into_iter());
+    if tls.alpn.as_deref() != Some("h2") {
+        let text = format!("port {} of pod {} does not choose ALPN h2", handshake.target.port, handshake.target.pod);
+        return Some(Verdict::Reject { by: By::Dialer, reason: Failure::Port(text) });
+    }
+    Some(combine(server, accepted(handshake, tls, ours, theirs, now, profile)))
+}
+
+/// Whether the target took the dialer's certificate: by its answer when it was the one that was offered, else by the rules.
+fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, now: Timestamp, profile: Profile) -> Grpc {
+    let predicted = || predict::client(ours, &theirs.trust, now, profile);
+    let own = match &ours.identity {
+        Loaded::Ready(chain @ Chain::Shared(_), _) => chain.leaf(),
+        _ => None,
+    };
+    let offered = handshake.client.as_ref().map(|c| c.certificate.as_str());
+    match &tls.settings {
+        Settings::Received if !tls.client_certificate_requested => Grpc::Accept,
+        Settings::Received if own.is_some() && own == offered => Grpc::Accept,
+        Settings::Closed | Settings::Alert(_) if own.is_some() && own == offered => match predicted() {
+            Grpc::Reject(reason) => Grpc::Reject(reason),
+            Grpc::Accept | Grpc::CannotTell(_) => Grpc::Reject(Reason {
+                fault: Fault::Other,
+                certificate: None,
+                text: format!("pod {} refuses the client certificate; its gRPC log says why", handshake.target.pod),
+                words: Some("Socket closed".into()),
+            }),
+        },
+        _ => predicted(),
+    }
+}

@@ -1,0 +1,234 @@
+//! What each party brings to a connection: the chain it presents and the certificates it trusts.
+
+use jiff::Timestamp;
+
+use crate::evidence::{Evidence, FileFacts, KeyFacts, KeyForm, Outcome, Seen};
+use crate::grpc::certificate::Certificate;
+use crate::grpc::pem::Block;
+use crate::grpc::profile::Profile;
+use crate::grpc::verdict::{self, Fault, Key, Reason, Role};
+use crate::grpc::{names, verdict::Verdict as Grpc};
+use crate::ray::{Party, TlsFile};
+
+use super::Failure;
+
+/// What a party can do with its own files, by one gRPC.
+pub(super) struct Side {
+    /// The chain it presents.
+    pub(super) identity: Loaded<Chain>,
+    /// What it trusts.
+    pub(super) trust: Loaded<Vec<Certificate>>,
+    /// Whether an edit made the certificate hold each pod's address.
+    pub(super) covers_pods: bool,
+}
+
+/// The presented chain: one for all pods, or one per pod as it was served.
+#[derive(Clone)]
+pub(super) enum Chain {
+    /// The same in every pod.
+    Shared(Vec<Certificate>),
+    /// By pod name.
+    PerPod(Vec<(String, Vec<Certificate>)>),
+}
+
+/// What loading a file came to.
+pub(super) enum Loaded<T> {
+    /// It is there, and this is in it. The clause says what could not be seen of it (its key).
+    Ready(T, Option<String>),
+    /// The process cannot load it.
+    Fails(Failure),
+    /// Not seen.
+    Unknown(String),
+}
+
+impl Side {
+    /// Reads the files of a party as its process would.
+    pub(super) fn of(evidence: &Evidence, party: &Party, profile: Profile) -> Side {
+        Side {
+            identity: identity(evidence, party, profile),
+            trust: trust(&party.trust, profile),
+            covers_pods: party.certificate.covers_pods,
+        }
+    }
+}
+
+impl Chain {
+    /// Every chain there is, each with the pod it belongs to.
+    pub(super) fn all(&self) -> Vec<(Option<&str>, &[Certificate])> {
+        match self {
+            Chain::Shared(chain) => vec![(None, chain)],
+            Chain::PerPod(chains) => chains.iter().map(|(pod, chain)| (Some(pod.as_str()), chain.as_slice())).collect(),
+        }
+    }
+
+    /// SHA-256 of the shared leaf, hex.
+    pub(super) fn leaf(&self) -> Option<&str> {
+        match self {
+            Chain::Shared(chain) => chain.first().map(|leaf| leaf.sha256.as_str()),
+            Chain::PerPod(_) => None,
+        }
+    }
+}
+
+/// Whether the verifier with this trust file takes the chain in this role, names aside.
+///
+/// Where the trust file was not seen, what is wrong with the leaf under every trust file (dates, key kind) still
+/// rejects; otherwise it cannot be told.
+pub(super) fn chain(
+    presented: &[Certificate],
+    trust: &Loaded<Vec<Certificate>>,
+    role: Role,
+    now: Timestamp,
+    profile: Profile,
+) -> Grpc {
+    let ask = |trust: &[Certificate]| verdict::peer(verdict::Case { presented, trust, name: None, role, now, profile });
+    match trust {
+        Loaded::Ready(trust, _) => ask(trust),
+        Loaded::Fails(failure) => Grpc::CannotTell(failure.text()),
+        Loaded::Unknown(why) => match ask(presented.get(..1).unwrap_or_default()) {
+            Grpc::Accept => Grpc::CannotTell(format!("trust file: {why}")),
+            other => other,
+        },
+    }
+}
+
+/// Whether the leaf covers every one of these hosts.
+pub(super) fn covers(leaf: &Certificate, hosts: &[String], profile: Profile) -> Grpc {
+    let missing: Vec<&String> = hosts.iter().filter(|host| !names::covers(leaf, host, profile)).collect();
+    let Some(first) = missing.first() else { return Grpc::Accept };
+    let more = match missing.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    Grpc::Reject(name_reason(leaf, &format!("{first}{more}"), Some(first), profile))
+}
+
+/// A rejection because `what` is not in the leaf.
+pub(super) fn name_reason(leaf: &Certificate, what: &str, dialled: Option<&str>, profile: Profile) -> Reason {
+    let words = match (profile, dialled) {
+        (Profile::Core, Some(host)) => format!("No match found for server name: {host}"),
+        (Profile::Core, None) => "No match found for server name".to_owned(),
+        (Profile::Python, _) => "Hostname Verification Check failed".to_owned(),
+    };
+    Reason {
+        fault: Fault::Name,
+        certificate: Some(leaf.subject.clone()),
+        text: format!("{what} is not in the certificate {} ({})", leaf.subject, listed(leaf)),
+        words: Some(words),
+    }
+}
+
+/// The names of a leaf for people, at most eight.
+fn listed(leaf: &Certificate) -> String {
+    let Some(names) = &leaf.names else {
+        return format!("no SAN, CN {}", leaf.common_name.as_deref().unwrap_or("none"));
+    };
+    let shown: Vec<String> = names.iter().take(8).map(ToString::to_string).collect();
+    let more = match names.len() {
+        n if n > 8 => format!(" and {} more", n - 8),
+        _ => String::new(),
+    };
+    format!("its names: {}{more}", if shown.is_empty() { "none".to_owned() } else { shown.join(", ") })
+}
+
+fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chain> {
+    let file = &party.certificate;
+    if let Some(made) = &file.hypothetical {
+        return Loaded::Ready(Chain::Shared(made.clone()), None);
+    }
+    if file.mended {
+        return Loaded::Unknown("the certificate is yet to be made".into());
+    }
+    let facts = match &file.content {
+        Seen::Found(facts) => facts,
+        Seen::Absent => return Loaded::Fails(absent(file)),
+        Seen::Unseen(why) => {
+            let served = served(evidence, party);
+            if !served.is_empty() && !party.touched {
+                return Loaded::Ready(Chain::PerPod(served), None);
+            }
+            return Loaded::Unknown(format!("{}: {why}", file.variable));
+        }
+    };
+    let own = |facts: &FileFacts| {
+        let first = facts.certificates.blocks.first().and_then(|block| parse(block).ok());
+        first.map(|leaf| leaf.key.spki_sha256)
+    };
+    let fits = own(facts);
+    let (key, note) = match &party.key.content {
+        _ if party.key.mended => (Key::Usable(fits.as_deref()), None),
+        Seen::Found(key) => (usable(&key.keys), None),
+        Seen::Absent => return Loaded::Fails(absent(&party.key)),
+        Seen::Unseen(why) => (Key::Usable(fits.as_deref()), Some(format!("{}: {why}", party.key.variable))),
+    };
+    match verdict::load_identity(&facts.certificates, key, profile) {
+        Ok(chain) => Loaded::Ready(Chain::Shared(chain), note),
+        Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
+        Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),
+        Err(Grpc::Accept) => Loaded::Unknown("the files load, but nothing was read".into()),
+    }
+}
+
+fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
+    if let Some(made) = &file.hypothetical {
+        return Loaded::Ready(made.clone(), None);
+    }
+    if file.mended {
+        return Loaded::Unknown("the trust file is yet to be made".into());
+    }
+    match &file.content {
+        Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0, profile) {
+            Ok(trust) => Loaded::Ready(trust, None),
+            Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
+            Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),
+            Err(Grpc::Accept) => Loaded::Unknown("the file loads, but nothing was read".into()),
+        },
+        Seen::Absent => Loaded::Fails(absent(file)),
+        Seen::Unseen(why) => Loaded::Unknown(format!("{}: {why}", file.variable)),
+    }
+}
+
+fn absent(file: &TlsFile) -> Failure {
+    let text = match file.path.found() {
+        Some(path) => format!("{path} does not exist"),
+        None => "it is not set".to_owned(),
+    };
+    Failure::File { variable: file.variable, text }
+}
+
+/// gRPC reads the first private key of the file.
+fn usable(keys: &[KeyFacts]) -> Key<'_> {
+    match keys.first() {
+        None => Key::Missing,
+        Some(KeyFacts { form: KeyForm::Encrypted | KeyForm::OpenSsh | KeyForm::Unreadable, .. }) => Key::Unusable,
+        Some(key) => Key::Usable(key.spki_sha256.as_deref()),
+    }
+}
+
+/// The chains the pods of a party were seen to serve.
+fn served(evidence: &Evidence, party: &Party) -> Vec<(String, Vec<Certificate>)> {
+    let mut chains: Vec<(String, Vec<Certificate>)> = Vec::new();
+    for handshake in &evidence.handshakes {
+        let ours =
+            handshake.target.namespace == party.namespace && party.pods.iter().any(|p| p.name == handshake.target.pod);
+        if let Outcome::Tls(tls) = &handshake.outcome
+            && ours
+            && !chains.iter().any(|(pod, _)| *pod == handshake.target.pod)
+            && let Some(chain) = presented(&tls.chain)
+        {
+            chains.push((handshake.target.pod.clone(), chain));
+        }
+    }
+    chains
+}
+
+/// A chain as it was presented, each DER as base64; none when the leaf cannot be read.
+pub(super) fn presented(chain: &[String]) -> Option<Vec<Certificate>> {
+    let block = |der: &String| Block { label: "CERTIFICATE".into(), line: 0, der: der.clone() };
+    let parsed: Vec<_> = chain.iter().map(block).map_while(|block| parse(&block).ok()).collect();
+    (!parsed.is_empty()).then_some(parsed)
+}
+
+fn parse(block: &Block) -> Result<Certificate, String> {
+    Certificate::parse(&block.to_der()?)
+}
