@@ -21,6 +21,18 @@ pub struct Model {
     pub connections: Vec<Connection>,
     /// Workloads that have to do with Ray but are not judged, and why.
     pub not_judged: Vec<(String, String)>,
+    /// Set in a what-if: what was known before the edit.
+    pub before: Option<Before>,
+}
+
+/// What was known before an edit; it decides which observations the edit makes void.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// By party: it could not get up, so that its closed ports say nothing once its own way is free.
+    pub stuck: Vec<bool>,
+    /// By connection: the rejection was predicted from files, so that other files make the observation void. A rejection
+    /// that no file explains goes away by a restart only.
+    pub explained: Vec<bool>,
 }
 
 /// One kind of process that speaks Ray's gRPC: a container of a workload, or this shell.
@@ -56,11 +68,10 @@ pub struct Party {
     pub pods: Vec<Pod>,
     /// Wanted or live number of processes, at least 1.
     pub count: usize,
-    /// Set by an edit: what was observed of this party no longer holds.
+    /// Set by an edit: something of it has changed.
     pub touched: bool,
-    /// Set before an edit: it could not get up before, by its own rejected connection to the GCS, so that its
-    /// closed ports say nothing once that connection works.
-    pub was_stuck: bool,
+    /// Set by an edit: its pods were started again, so that nothing observed of them holds.
+    pub restarted: bool,
 }
 
 /// The part of a party.

@@ -1,5 +1,14 @@
 //! What-if: an edit of the model, after which every connection is judged again.
 
+use jiff::Timestamp;
+
+use crate::evidence::{Evidence, FileFacts, Outcome, Seen};
+use crate::grpc::certificate::Certificate;
+use crate::grpc::pem::Block;
+use crate::grpc::profile::Profile;
+use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
+use crate::ray::{Address, Model, Party, Role, Switch, TlsFile};
+
 /// A change of what is deployed, applied to the model.
 ///
 /// Edits name parties by index, files by party and slot. The certificate that an edit makes is hypothetical: it
@@ -52,7 +61,7 @@ pub enum Edit {
         /// Index of the party whose issuer is to be trusted.
         issuer_of: usize,
     },
-    /// Issue this party's leaf by the CA that another party trusts.
+    /// Issue this party's leaf by the CA that another party trusts, and give it that party's trust file.
     IssueBy {
         /// Index of the party that gets the leaf.
         party: usize,
@@ -114,4 +123,236 @@ pub enum Fix {
     Key,
     /// keyUsage and extendedKeyUsage for both roles.
     Uses,
+}
+
+/// The model after these edits. `evidence` gives the served certificates of parties whose files were not seen.
+pub fn apply(evidence: &Evidence, model: &Model, now: Timestamp, edits: &[&Edit]) -> Model {
+    let mut edited = model.clone();
+    for edit in edits {
+        one(evidence, &mut edited, now, edit);
+    }
+    edited
+}
+
+impl Slot {
+    /// The variable that holds the path of this file.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Slot::Certificate => "RAY_TLS_SERVER_CERT",
+            Slot::Key => "RAY_TLS_SERVER_KEY",
+            Slot::Trust => "RAY_TLS_CA_CERT",
+        }
+    }
+}
+
+fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
+    match edit {
+        Edit::SetSwitch { party, on } => set_switch(model, *party, *on),
+        Edit::Provide { party, slot } => touch(model, *party, |p| {
+            let file = file(p, *slot);
+            file.mended = true;
+            file.hypothetical = None;
+        }),
+        Edit::Share { party, slot, from } => {
+            let Some(mut given) = model.parties.get(*from).cloned() else { return };
+            let given = file(&mut given, *slot).clone();
+            touch(model, *party, |p| *file(p, *slot) = given);
+        }
+        Edit::AddNames { certificate, names, pod_addresses } => {
+            reissue(evidence, model, certificate, |leaf, issuer| leaf.with_names(names, &issuer.key.spki_sha256));
+            for party in model.parties.iter_mut().filter(|p| holds(p, certificate)) {
+                party.certificate.covers_pods |= pod_addresses;
+            }
+        }
+        Edit::Reissue { certificate, fixes } => {
+            reissue(evidence, model, certificate, |leaf, issuer| {
+                fixes.iter().fold(leaf.clone(), |leaf, fix| mend(&leaf, *fix, issuer, now))
+            });
+            if fixes.contains(&Fix::Key) {
+                for party in model.parties.iter_mut().filter(|p| holds(p, certificate)) {
+                    party.key.mended = true;
+                }
+            }
+        }
+        Edit::Trust { party, issuer_of } => {
+            let Some(other) = model.parties.get(*issuer_of) else { return };
+            let added = certificates(&other.trust);
+            touch(model, *party, |p| extend(&mut p.trust, added));
+        }
+        Edit::IssueBy { party, trusted_by } => {
+            let Some(other) = model.parties.get(*trusted_by) else { return };
+            let trust = other.trust.clone();
+            let Some(issuer) = certificates(&trust).into_iter().next() else { return };
+            let leaf = model.parties.get(*party).and_then(|p| leaf(evidence, p));
+            touch(model, *party, |p| {
+                p.trust = trust;
+                if let Some(leaf) = leaf {
+                    p.certificate.hypothetical = Some(vec![leaf.issued_by(&issuer)]);
+                    p.key.mended = true;
+                }
+            });
+        }
+        Edit::RenewCa { certificate } => {
+            for party in &mut model.parties {
+                let mut trust = certificates(&party.trust);
+                for ca in trust.iter_mut().filter(|ca| ca.sha256 == *certificate) {
+                    *ca = ca.with_dates(now, &ca.key.spki_sha256);
+                    party.touched = true;
+                }
+                if party.touched {
+                    party.trust.hypothetical = Some(trust);
+                }
+            }
+        }
+        Edit::Restart { party } | Edit::Open { party, .. } | Edit::Start { party } => {
+            touch(model, *party, |p| p.restarted = true)
+        }
+        Edit::Dial { party, from, to } => {
+            for connection in model.connections.iter_mut().filter(|c| c.dialer == *party) {
+                if connection.address == Address::Typed(from.clone()) {
+                    connection.address = Address::Typed(to.clone());
+                }
+            }
+            touch(model, *party, |_| {});
+        }
+    }
+}
+
+fn touch(model: &mut Model, party: usize, change: impl FnOnce(&mut Party)) {
+    if let Some(party) = model.parties.get_mut(party) {
+        change(party);
+        party.touched = true;
+    }
+}
+
+/// Switching TLS on goes with the three files: those it does not name yet become the head's.
+fn set_switch(model: &mut Model, party: usize, on: bool) {
+    let cluster = model.parties.get(party).map(|p| p.cluster);
+    let head = model.parties.iter().find(|p| Some(p.cluster) == cluster && p.role == Role::Head).cloned();
+    touch(model, party, |p| {
+        p.switch = Seen::Found(if on { Switch::On } else { Switch::Off { written: None } });
+        p.restarted = true;
+        let Some(mut head) = head.filter(|_| on) else { return };
+        for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
+            if file(p, slot).path == Seen::Absent {
+                *file(p, slot) = file(&mut head, slot).clone();
+            }
+        }
+    });
+}
+
+/// Puts a new leaf in the place of the one with this hash, in every party that presents it.
+fn reissue(
+    evidence: &Evidence,
+    model: &mut Model,
+    sha256: &str,
+    make: impl Fn(&Certificate, &Certificate) -> Certificate,
+) {
+    let authorities: Vec<Certificate> = model.parties.iter().flat_map(|p| certificates(&p.trust)).collect();
+    for party in &mut model.parties {
+        let Some(chain) = chain(evidence, party, sha256) else { continue };
+        let Some((leaf, rest)) = chain.split_first() else { continue };
+        let issuer = issuer(leaf, rest, &authorities).unwrap_or(leaf);
+        let mut made = vec![make(leaf, issuer)];
+        made.extend(rest.iter().cloned());
+        party.certificate.hypothetical = Some(made);
+        party.touched = true;
+    }
+}
+
+fn mend(leaf: &Certificate, fix: Fix, issuer: &Certificate, now: Timestamp) -> Certificate {
+    let spki = &issuer.key.spki_sha256;
+    match fix {
+        // With its intermediates sent along, the leaf is as good as one issued by what is trusted.
+        Fix::Chain => leaf.issued_by(issuer),
+        Fix::Dates => leaf.with_dates(now, spki),
+        Fix::Key => leaf.with_key_p256(spki),
+        Fix::Uses => leaf.with_uses_for_both_roles(spki),
+    }
+}
+
+/// The certificate that signed the leaf; where none did that is known, the first authority.
+fn issuer<'c>(
+    leaf: &'c Certificate,
+    rest: &'c [Certificate],
+    authorities: &'c [Certificate],
+) -> Option<&'c Certificate> {
+    let signed = |candidate: &&Certificate| {
+        candidate.subject_canonical == leaf.issuer_canonical
+            && {
+                let case = Case {
+                    presented: std::slice::from_ref(leaf),
+                    trust: std::slice::from_ref(*candidate),
+                    name: None,
+                    role: Presenter::Server,
+                    now: leaf.not_before,
+                    profile: Profile::Core,
+                };
+                !matches!(verdict::peer(case), Verdict::Reject(reason) if matches!(reason.fault, Fault::UnknownIssuer | Fault::BadSignature))
+            }
+    };
+    let all = || rest.iter().chain(authorities);
+    all()
+        .find(signed)
+        .or_else(|| (leaf.subject_canonical != leaf.issuer_canonical).then(|| authorities.first()).flatten())
+}
+
+/// The chain of a party whose leaf has this hash: of its file, or as its pods were seen to serve it.
+fn chain(evidence: &Evidence, party: &Party, sha256: &str) -> Option<Vec<Certificate>> {
+    let is = |chain: &Vec<Certificate>| chain.first().is_some_and(|leaf| leaf.sha256 == sha256);
+    let stored = Some(certificates(&party.certificate)).filter(is);
+    stored.or_else(|| served(evidence, party).into_iter().find(is))
+}
+
+/// Whether a party presents the leaf with this hash, by its file or as it was seen to.
+pub(super) fn presents(evidence: &Evidence, party: &Party, sha256: &str) -> bool {
+    chain(evidence, party, sha256).is_some()
+}
+
+fn holds(party: &Party, sha256: &str) -> bool {
+    certificates(&party.certificate).first().is_some_and(|leaf| leaf.sha256 == sha256)
+}
+
+fn leaf(evidence: &Evidence, party: &Party) -> Option<Certificate> {
+    let stored = certificates(&party.certificate).into_iter().next();
+    stored.or_else(|| served(evidence, party).into_iter().next().and_then(|chain| chain.into_iter().next()))
+}
+
+fn served(evidence: &Evidence, party: &Party) -> Vec<Vec<Certificate>> {
+    let ours = |pod: &str| party.pods.iter().any(|p| p.name == pod);
+    let chains = evidence.handshakes.iter().filter(|h| h.target.namespace == party.namespace && ours(&h.target.pod));
+    let parsed = chains.filter_map(|h| match &h.outcome {
+        Outcome::Tls(tls) => Some(tls.chain.iter().map_while(|der| parse(der)).collect()),
+        _ => None,
+    });
+    parsed.collect()
+}
+
+pub(super) fn certificates(file: &TlsFile) -> Vec<Certificate> {
+    match (&file.hypothetical, &file.content) {
+        (Some(made), _) => made.clone(),
+        (None, Seen::Found(FileFacts { certificates, .. })) => {
+            certificates.blocks.iter().map_while(|block| parse(&block.der)).collect()
+        }
+        (None, Seen::Absent | Seen::Unseen(_)) => Vec::new(),
+    }
+}
+
+fn parse(der: &str) -> Option<Certificate> {
+    let block = Block { label: "CERTIFICATE".into(), line: 0, der: der.to_owned() };
+    Certificate::parse(&block.to_der().ok()?).ok()
+}
+
+fn extend(file: &mut TlsFile, added: Vec<Certificate>) {
+    let mut all = certificates(file);
+    all.extend(added);
+    file.hypothetical = Some(all);
+}
+
+fn file(party: &mut Party, slot: Slot) -> &mut TlsFile {
+    match slot {
+        Slot::Certificate => &mut party.certificate,
+        Slot::Key => &mut party.key,
+        Slot::Trust => &mut party.trust,
+    }
 }

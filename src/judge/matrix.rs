@@ -27,9 +27,8 @@ pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> 
         })
         .collect();
     let stuck = stuck(model, &matrix);
-    for (connection, judged) in model.connections.iter().zip(&mut matrix) {
-        let see =
-            |sides: &[Side], profile| observe::connection(evidence, model, connection, sides, &stuck, now, profile);
+    for (index, (connection, judged)) in model.connections.iter().zip(&mut matrix).enumerate() {
+        let see = |sides: &[Side], profile| observe::connection(evidence, model, index, sides, &stuck, now, profile);
         let by_python = see(&python, Profile::Python);
         judged.observed = match (connection.port.is_python(), by_python) {
             (true, verdict) => verdict,

@@ -15,16 +15,21 @@ use super::{Failure, Side as By, Verdict};
 pub(super) fn connection(
     evidence: &Evidence,
     model: &Model,
-    at: &Connection,
+    index: usize,
     sides: &[Side],
     stuck: &[bool],
     now: Timestamp,
     profile: Profile,
 ) -> Option<Verdict> {
+    let at = &model.connections[index];
     let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
-    if dialer.touched || target.touched {
-        return None;
+    if let Some(before) = &model.before {
+        let touched = dialer.touched || target.touched;
+        if dialer.restarted || target.restarted || (touched && before.explained[index]) {
+            return None;
+        }
     }
+    let freed = model.before.as_ref().is_some_and(|before| before.stuck[at.target] && !stuck[at.target]);
     let port = at.port.number()?;
     let leaf = match &sides[at.dialer].identity {
         Loaded::Ready(chain, _) => chain.leaf(),
@@ -34,7 +39,7 @@ pub(super) fn connection(
     let mut worst: Option<Verdict> = None;
     for handshake in seen {
         let verdict = match closed(handshake) {
-            Some(_) if target.was_stuck && !stuck[at.target] => continue,
+            Some(_) if freed => continue,
             Some(text) => Verdict::Reject { by: By::Target, reason: Failure::Port(text) },
             None => spoken(at, handshake, dialer, target, &sides[at.dialer], &sides[at.target], now, profile)?,
         };

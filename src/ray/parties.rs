@@ -33,7 +33,7 @@ pub fn model(evidence: &Evidence) -> Model {
     let connections = connections::between(evidence, &drafts);
     not_judged.sort();
     not_judged.dedup();
-    Model { parties: drafts.into_iter().map(|d| d.party).collect(), connections, not_judged }
+    Model { parties: drafts.into_iter().map(|d| d.party).collect(), connections, not_judged, before: None }
 }
 
 fn key(party: &Party) -> (usize, &Role, &str) {
@@ -224,7 +224,7 @@ fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: 
         pods: workload.pods.iter().filter(|pod| pod.phase == "Running" || pod.phase == "Pending").cloned().collect(),
         count: (workload.replicas.unwrap_or(1) as usize).max(workload.pods.len()).max(1),
         touched: false,
-        was_stuck: false,
+        restarted: false,
     };
     if operator_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
         party.switch = Seen::Found(Switch::On);

@@ -1,0 +1,310 @@
+//! From edits to steps that a person can paste, with the real names in them.
+
+use crate::evidence::{Evidence, ObjectRef, Seen, SourceKind};
+use crate::ray::{Model, NodeAddress, Party, Place, Role};
+
+use super::causes::{Remedy, RemedyStep};
+use super::edit::{Edit, Fix, Slot};
+
+/// The steps that carry out these edits.
+pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
+    let mut steps: Vec<RemedyStep> = Vec::new();
+    for edit in edits {
+        for step in steps_of(model, evidence, edit) {
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+    }
+    // What starts pods again comes after what they should read.
+    let (restarts, others): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.text.starts_with(RESTART));
+    Remedy { steps: others.into_iter().chain(restarts).collect() }
+}
+
+const RESTART: &str = "Start the pods again";
+
+fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> {
+    let party = |at: &usize| model.parties.get(*at);
+    match edit {
+        Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, p, *on)),
+        Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(p, *slot)),
+        Edit::Share { party: at, slot, from } => match (party(at), party(from)) {
+            (Some(p), Some(other)) => {
+                let path = path_of(other, *slot);
+                let text = format!("Give {} the file that {} uses for {}: {path}", p.id, other.id, slot.variable());
+                vec![text_step(text), restart(p)]
+            }
+            _ => Vec::new(),
+        },
+        Edit::AddNames { certificate, names, pod_addresses } => {
+            add_names(model, evidence, certificate, names, *pod_addresses)
+        }
+        Edit::Reissue { certificate, fixes } => reissue(model, evidence, certificate, fixes),
+        Edit::Trust { party: at, issuer_of } => match (party(at), party(issuer_of)) {
+            (Some(p), Some(other)) => {
+                let text = format!(
+                    "Put the CA of {} into the trust file of {} ({}), beside what is there: one PEM block after the other, each with its final newline",
+                    other.id,
+                    p.id,
+                    place_of(p, Slot::Trust)
+                );
+                vec![text_step(text), restart(p)]
+            }
+            _ => Vec::new(),
+        },
+        Edit::IssueBy { party: at, trusted_by } => match (party(at), party(trusted_by)) {
+            (Some(p), Some(other)) => {
+                let text = format!(
+                    "Give {} a certificate by the CA that {} trusts ({}), and that CA as its trust file; both are in {} now",
+                    p.id,
+                    other.id,
+                    place_of(other, Slot::Trust),
+                    place_of(p, Slot::Certificate)
+                );
+                vec![text_step(text), restart(p)]
+            }
+            _ => Vec::new(),
+        },
+        Edit::RenewCa { .. } => {
+            let mut steps = vec![text_step(
+                "Renew the CA with the same key and subject, and put it in every trust file in the place of the old one",
+            )];
+            steps.extend(model.parties.iter().filter(|p| runs(p)).map(restart));
+            steps
+        }
+        Edit::Restart { party: at } | Edit::Start { party: at } => {
+            party(at).map_or_else(Vec::new, |p| vec![restart(p)])
+        }
+        Edit::Open { party: at, port } => party(at).map_or_else(Vec::new, |p| {
+            let name = pod_or_workload(p);
+            let command = format!("kubectl -n {} logs {name} -c {} --tail=50", p.namespace, p.container);
+            vec![RemedyStep {
+                text: format!("Find out why nothing answers on port {port} of {}", p.id),
+                command: Some(command),
+                patch: None,
+            }]
+        }),
+        Edit::Dial { party: at, from, to } => party(at).map_or_else(Vec::new, |p| {
+            vec![text_step(format!("Let {} dial {to} instead of {from}", p.id)), restart(p)]
+        }),
+    }
+}
+
+fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
+    let head = model.parties.iter().find(|p| p.cluster == party.cluster && p.role == Role::Head);
+    let mut patch = format!("env:\n- name: RAY_USE_TLS\n  value: \"{}\"\n", u8::from(on));
+    let mut text =
+        format!("Set RAY_USE_TLS to exactly \"{}\" in container {} of {}", u8::from(on), party.container, party.object);
+    if on {
+        let missing = [Slot::Certificate, Slot::Key, Slot::Trust]
+            .into_iter()
+            .filter(|slot| file(party, *slot).path == Seen::Absent);
+        let missing: Vec<Slot> = missing.collect();
+        for slot in &missing {
+            let path = head.map_or("…".into(), |head| path_of(head, *slot));
+            patch.push_str(&format!("- name: {}\n  value: {path}\n", slot.variable()));
+        }
+        if !missing.is_empty() {
+            let from = head.map_or(String::new(), |head| format!(", and mount there what {} mounts", head.id));
+            text.push_str(&format!(", with the paths of its files{from}"));
+        }
+    }
+    let command = match (kubectl_kind(&party.object), missing_none(party)) {
+        (Some(kind), true) => Some(format!(
+            "kubectl -n {} set env {kind}/{} -c {} RAY_USE_TLS={}",
+            party.namespace,
+            party.object.name,
+            party.container,
+            u8::from(on)
+        )),
+        _ => None,
+    };
+    vec![RemedyStep { text, command, patch: Some(patch) }]
+}
+
+fn missing_none(party: &Party) -> bool {
+    [Slot::Certificate, Slot::Key, Slot::Trust].into_iter().all(|slot| file(party, slot).path != Seen::Absent)
+}
+
+fn provide(party: &Party, slot: Slot) -> Vec<RemedyStep> {
+    let file = file(party, slot);
+    let wanted = match slot {
+        Slot::Certificate => "the certificate (leaf first, then intermediates), PEM",
+        Slot::Key => "the private key of the certificate, PEM, not encrypted",
+        Slot::Trust => "the CA certificate that signed every party's certificate, PEM",
+    };
+    let text = match &file.place {
+        Place::Key { kind, namespace, name, key, .. } => {
+            let key = key.as_deref().unwrap_or("…");
+            format!("Put {wanted} under key {key} of {kind:?} {namespace}/{name}")
+        }
+        Place::NoPath => format!(
+            "Set {} in container {} of {}, and mount {wanted} there",
+            slot.variable(),
+            party.container,
+            party.object
+        ),
+        _ => format!("Mount {wanted} at {} in container {} of {}", path_of(party, slot), party.container, party.object),
+    };
+    vec![text_step(text), restart(party)]
+}
+
+fn add_names(
+    model: &Model,
+    evidence: &Evidence,
+    certificate: &str,
+    names: &[String],
+    pod_addresses: bool,
+) -> Vec<RemedyStep> {
+    let holders: Vec<&Party> = model.parties.iter().filter(|p| presents(evidence, p, certificate)).collect();
+    let mut steps = Vec::new();
+    if pod_addresses {
+        steps.push(text_step(
+            "Give every pod a certificate of its own with its IP in it: an init container that signs one for POD_IP (fieldRef status.podIP) and 127.0.0.1 into an emptyDir, as KubeRay's ray-cluster.tls.yaml does; a certificate shared by pods cannot hold their IPs",
+        ));
+        let fixed = holders
+            .iter()
+            .any(|p| matches!(p.role, Role::Head | Role::Worker(_)) && p.node_address == NodeAddress::PodIp);
+        if fixed {
+            steps.push(text_step(
+                "Or keep the shared certificate, and start every node with --node-ip-address=<a DNS name of that pod which is in the certificate> behind a headless Service",
+            ));
+        }
+    }
+    if !names.is_empty() {
+        let list: Vec<String> = names.iter().map(|n| san(n)).collect();
+        steps.push(issue(
+            evidence,
+            &holders,
+            &format!("Issue the certificate again with {} added", list.join(", ")),
+            &list,
+        ));
+    }
+    steps.extend(holders.into_iter().map(restart));
+    steps
+}
+
+fn reissue(model: &Model, evidence: &Evidence, certificate: &str, fixes: &[Fix]) -> Vec<RemedyStep> {
+    let holders: Vec<&Party> = model.parties.iter().filter(|p| presents(evidence, p, certificate)).collect();
+    let what = fixes.iter().map(|fix| match fix {
+        Fix::Chain => "its intermediate certificates behind it in the same file",
+        Fix::Dates => "new dates",
+        Fix::Key => "an RSA or P-256 key",
+        Fix::Uses => "keyUsage digitalSignature and extendedKeyUsage serverAuth and clientAuth",
+    });
+    let what: Vec<&str> = what.collect();
+    let mut steps =
+        vec![issue(evidence, &holders, &format!("Issue the certificate again with {}", what.join(", ")), &[])];
+    steps.extend(holders.into_iter().map(restart));
+    steps
+}
+
+/// The openssl and kubectl lines that issue a leaf again and put it where it is read.
+fn issue(evidence: &Evidence, holders: &[&Party], text: &str, added: &[String]) -> RemedyStep {
+    let leaf = holders.iter().find_map(|p| leaf(p));
+    let names = leaf.as_ref().and_then(|leaf| leaf.names.clone()).unwrap_or_default();
+    let mut sans: Vec<String> = names.iter().map(ToString::to_string).collect();
+    sans.extend(added.iter().filter(|san| !sans.contains(san)).cloned().collect::<Vec<_>>());
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || ".:-_*,".contains(c));
+    let stored = holders.iter().find_map(|p| match &p.certificate.place {
+        Place::Key { kind: SourceKind::Secret, namespace, name, .. } => Some((namespace.clone(), name.clone())),
+        _ => None,
+    });
+    let command = match stored {
+        Some((namespace, name)) if plain(&sans.join(",")) && !sans.is_empty() => {
+            let kind = evidence.secret(&namespace, &name).found().map_or("Opaque".to_owned(), |s| s.kind.clone());
+            let kind = if kind.is_empty() { "Opaque".to_owned() } else { kind };
+            let name_of = leaf.and_then(|leaf| leaf.common_name).filter(|cn| plain(cn)).unwrap_or_else(|| "ray".into());
+            Some(format!(
+                "openssl req -new -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj /CN={name_of}\n\
+                 printf 'basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\nextendedKeyUsage=serverAuth,clientAuth\\nsubjectAltName={}\\n' > tls.ext\n\
+                 openssl x509 -req -sha256 -days 365 -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile tls.ext -out tls.crt\n\
+                 kubectl -n {namespace} create secret generic {name} --type={kind} --from-file=tls.crt --from-file=tls.key --from-file=ca.crt --dry-run=client -o yaml | kubectl apply -f -",
+                sans.join(",")
+            ))
+        }
+        _ => None,
+    };
+    RemedyStep { text: text.to_owned(), command, patch: None }
+}
+
+fn restart(party: &Party) -> RemedyStep {
+    let namespace = &party.namespace;
+    let (text, command) = match (kubectl_kind(&party.object), party.object.kind.as_str()) {
+        (Some(kind), _) => (
+            format!("{RESTART} ({}): Ray reads its files at start only", party.object),
+            Some(format!("kubectl -n {namespace} rollout restart {kind}/{}", party.object.name)),
+        ),
+        (None, "RayCluster") => (
+            format!("{RESTART} ({}): Ray reads its files at start only", party.object),
+            Some(format!("kubectl -n {namespace} delete pod -l ray.io/cluster={}", party.object.name)),
+        ),
+        (None, "Shell") => ("Start the Ray program in this shell again".to_owned(), None),
+        (None, kind) => (
+            format!("{RESTART} ({}): Ray reads its files at start only", party.object),
+            (kind == "Pod").then(|| format!("kubectl -n {namespace} get pod {0} -o yaml > {0}.yaml && kubectl -n {namespace} replace --force -f {0}.yaml", party.object.name)),
+        ),
+    };
+    RemedyStep { text, command, patch: None }
+}
+
+fn kubectl_kind(object: &ObjectRef) -> Option<&'static str> {
+    match object.kind.as_str() {
+        "DaemonSet" => Some("daemonset"),
+        "Deployment" => Some("deployment"),
+        "StatefulSet" => Some("statefulset"),
+        _ => None,
+    }
+}
+
+fn pod_or_workload(party: &Party) -> String {
+    match party.pods.first() {
+        Some(pod) => format!("pod/{}", pod.name),
+        None => format!("{}/{}", party.object.kind.to_lowercase(), party.object.name),
+    }
+}
+
+fn runs(party: &Party) -> bool {
+    !matches!(party.role, Role::Waiter)
+}
+
+fn presents(evidence: &Evidence, party: &Party, sha256: &str) -> bool {
+    super::edit::presents(evidence, party, sha256)
+}
+
+fn leaf(party: &Party) -> Option<crate::grpc::certificate::Certificate> {
+    super::edit::certificates(&party.certificate).into_iter().next()
+}
+
+fn file(party: &Party, slot: Slot) -> &crate::ray::TlsFile {
+    match slot {
+        Slot::Certificate => &party.certificate,
+        Slot::Key => &party.key,
+        Slot::Trust => &party.trust,
+    }
+}
+
+fn path_of(party: &Party, slot: Slot) -> String {
+    file(party, slot).path.found().cloned().unwrap_or_else(|| "…".into())
+}
+
+fn place_of(party: &Party, slot: Slot) -> String {
+    match &file(party, slot).place {
+        Place::Key { kind, namespace, name, key, .. } => {
+            format!("{kind:?} {namespace}/{name} key {}", key.as_deref().unwrap_or("…"))
+        }
+        Place::Local(path) => path.clone(),
+        _ => path_of(party, slot),
+    }
+}
+
+fn san(name: &str) -> String {
+    match name.parse::<std::net::IpAddr>() {
+        Ok(_) => format!("IP:{name}"),
+        Err(_) => format!("DNS:{name}"),
+    }
+}
+
+fn text_step(text: impl Into<String>) -> RemedyStep {
+    RemedyStep { text: text.into(), command: None, patch: None }
+}
