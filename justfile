@@ -1,0 +1,22 @@
+# The usual commands. `just` lists them.
+default:
+    @just --list
+
+# What has to pass before a commit.
+all: fmt clippy test deny
+
+fmt:
+    cargo fmt --check
+
+clippy:
+    cargo clippy --all-targets -- -D warnings
+
+test:
+    cargo test
+
+deny:
+    cargo deny check
+
+# The pages that are generated.
+docs:
+    cargo run -- explain --all > docs/checks.md
