@@ -49,6 +49,7 @@ fn party(id: &str, role: Role, count: usize) -> Party {
         pods: Vec::new(),
         count,
         touched: Default::default(),
+        restarted: Default::default(),
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) struct Scene {
 }
 
 pub(super) fn accept() -> Judged {
-    Judged { core: judge::Verdict::Accept, python: judge::Verdict::Accept, observed: None }
+    Judged { core: judge::Verdict::Accept, python: judge::Verdict::Accept, observed: None, python_only: false }
 }
 
 pub(super) fn scene() -> Scene {
@@ -141,14 +142,16 @@ pub(super) fn scene() -> Scene {
                 connection("ray/ray-head>ray/ray-worker@pod", 0, Address::PodIps(vec![]), Port::Node(None), 3000),
             ],
             not_judged: vec![("Deployment ray/other".into(), "its image is not Ray's".into())],
+            before: None,
         },
         matrix: vec![
             accept(),
-            Judged { core: refused.clone(), python: refused, observed: None },
+            Judged { core: refused.clone(), python: refused, observed: None, python_only: false },
             Judged {
                 core: judge::Verdict::CannotTell("no pod yet".into()),
                 python: judge::Verdict::CannotTell("no pod yet".into()),
                 observed: None,
+                python_only: false,
             },
         ],
         findings: vec![finding, follows, expiring],
@@ -268,7 +271,7 @@ fn exit_codes() {
     assert_eq!(
         code(&|s, _| {
             s.findings.clear();
-            s.model = Model { parties: vec![], connections: vec![], not_judged: vec![] };
+            s.model = Model { parties: vec![], connections: vec![], not_judged: vec![], before: None };
             s.matrix.clear();
         }),
         3,
