@@ -4,6 +4,7 @@ pub mod command;
 pub mod connections;
 pub mod material;
 pub mod parties;
+pub mod ports;
 mod services;
 pub mod settings;
 
@@ -214,9 +215,11 @@ pub enum Port {
 /// The handshakes that were made with a party's pods on a port of this number.
 pub fn handshakes<'e>(evidence: &'e Evidence, party: &Party, port: u16) -> Vec<&'e Handshake> {
     let of_pod = |h: &&Handshake| {
-        h.target.port == port
-            && h.target.namespace == party.namespace
-            && party.pods.iter().any(|pod| pod.name == h.target.pod)
+        let theirs = || match h.target.pod.as_str() {
+            "" => h.target.to_string() == party.id,
+            name => h.target.namespace == party.namespace && party.pods.iter().any(|pod| pod.name == name),
+        };
+        h.target.port == port && theirs()
     };
     evidence.handshakes.iter().filter(of_pod).collect()
 }

@@ -64,8 +64,23 @@ fn offences(files: &[PathBuf], words: &[&str]) -> Vec<String> {
 #[test]
 fn pure_rooms_touch_nothing() {
     let words = [
-        "tokio", "kube::", "k8s_openapi", "hyper", "std::fs", "std::env", "std::net::Tcp", "std::net::Udp", "std::process",
-        "std::thread", "SystemTime", "Timestamp::now", "Instant::now", "Zoned::now", "std::io::std", "println!", "eprintln!",
+        "tokio",
+        "kube::",
+        "k8s_openapi",
+        "hyper",
+        "std::fs",
+        "std::env",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::process",
+        "std::thread",
+        "SystemTime",
+        "Timestamp::now",
+        "Instant::now",
+        "Zoned::now",
+        "std::io::std",
+        "println!",
+        "eprintln!",
     ];
     for name in PURE {
         assert_eq!(offences(&room(name), &words), [""; 0], "the room {name} is pure");
@@ -86,7 +101,10 @@ fn grpc_imports_nothing_of_ours() {
 #[test]
 fn arrows_go_down_only() {
     let rules: [(&str, &[&str]); 6] = [
-        ("evidence", &["crate::collect", "crate::ray", "crate::judge", "crate::checks", "crate::report", "crate::commands"]),
+        (
+            "evidence",
+            &["crate::collect", "crate::ray", "crate::judge", "crate::checks", "crate::report", "crate::commands"],
+        ),
         ("ray", &["crate::collect", "crate::judge", "crate::checks", "crate::report", "crate::commands"]),
         ("judge", &["crate::collect", "crate::checks", "crate::report", "crate::commands"]),
         ("checks", &["crate::collect", "crate::report", "crate::commands", "crate::demo"]),

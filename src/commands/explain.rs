@@ -49,8 +49,17 @@ fn find(wanted: &str) -> Result<&'static Check, Error> {
     }
     let lower = wanted.to_lowercase();
     let near = |c: &&&Check| c.name.contains(&lower) || c.code.to_lowercase().starts_with(&lower);
-    let near: Vec<String> =
-        CHECKS.iter().filter(near).filter(|_| lower.len() >= 3).take(5).map(|c| format!("{} {}", c.code, c.name)).collect();
-    let hint = if near.is_empty() { "`raytls explain --all` has them all".into() } else { format!("did you mean {}?", near.join(", ")) };
+    let near: Vec<String> = CHECKS
+        .iter()
+        .filter(near)
+        .filter(|_| lower.len() >= 3)
+        .take(5)
+        .map(|c| format!("{} {}", c.code, c.name))
+        .collect();
+    let hint = if near.is_empty() {
+        "`raytls explain --all` has them all".into()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    };
     Err(Error::usage(format!("there is no check `{wanted}`; {hint}")))
 }

@@ -127,3 +127,14 @@ pub enum Settings {
     /// Nothing in time.
     TimedOut,
 }
+
+impl std::fmt::Display for Target {
+    /// `port 6379 of pod ray-head-0`, or the `host:port` that was dialled.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.pod.as_str(), self.host.contains(':')) {
+            ("", true) => write!(f, "[{}]:{}", self.host, self.port),
+            ("", false) => write!(f, "{}:{}", self.host, self.port),
+            (pod, _) => write!(f, "port {} of pod {pod}", self.port),
+        }
+    }
+}

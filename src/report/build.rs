@@ -29,7 +29,7 @@ impl Report {
             api_version: API_VERSION,
             kind: "Report",
             taken_at: options.now,
-            exit_code: exit_code(evidence, findings, judged, &not_judged, options),
+            exit_code: exit_code(evidence, findings, &connections, &not_judged, options),
             incomplete: evidence.incomplete,
             verdict,
             time_to_outage: outage(findings, options),
@@ -43,7 +43,7 @@ impl Report {
             passed: super::passed::passed(evidence, model, findings),
             not_judged,
             source: evidence.source.clone(),
-            ladders: evidence.handshakes.iter().filter(|h| h.target.namespace.is_empty()).map(ladder).collect(),
+            ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(ladder).collect(),
         }
     }
 }
@@ -51,7 +51,7 @@ impl Report {
 fn exit_code(
     evidence: &Evidence,
     findings: &[checks::Finding],
-    judged: bool,
+    connections: &[Connection],
     not_judged: &[NotJudged],
     options: &Options,
 ) -> u8 {
@@ -59,9 +59,12 @@ fn exit_code(
         return 2;
     }
     // `Severity` is ordered from Error down.
-    if options.fail_on.is_some_and(|least| findings.iter().any(|f| f.severity <= least)) {
+    // A connection that fails without a finding is a failure all the same.
+    let fails = connections.iter().any(|c| c.needed && c.effective.verdict == Word::Reject);
+    if options.fail_on.is_some_and(|least| fails || findings.iter().any(|f| f.severity <= least)) {
         return 1;
     }
+    let judged = connections.iter().any(|c| c.effective.verdict != Word::CannotTell);
     let open = options.inconclusive_fails && !not_judged.is_empty();
     if !judged || evidence.incomplete || open { 3 } else { 0 }
 }
@@ -209,10 +212,8 @@ fn needs(why: &Why) -> Option<String> {
 }
 
 fn ladder(handshake: &Handshake) -> Ladder {
-    let host = &handshake.target.host;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
     Ladder {
-        target: format!("{host}:{}", handshake.target.port),
+        target: handshake.target.to_string(),
         rungs: handshake.steps.iter().map(|s| (s.name.clone(), s.ok, s.seen.clone())).collect(),
     }
 }

@@ -1,0 +1,99 @@
+//! Ports that somebody typed: this shell dials them, and nothing is known of the parties behind.
+
+use crate::evidence::{Evidence, ObjectRef, Origin, Pod, Seen, Target, Why};
+
+use super::{Address, Connection, Model, NodeAddress, Party, Place, Port, Role, Switch, TlsFile};
+
+/// What this shell has for its dials: paths of files that are in the evidence, as
+/// [`crate::collect::files`](../../collect/files/index.html) reads them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Own<'a> {
+    /// The client certificate.
+    pub certificate: Option<&'a str>,
+    /// Its key.
+    pub key: Option<&'a str>,
+    /// The CA certificates.
+    pub trust: Option<&'a str>,
+    /// The name to judge every server by, instead of the host.
+    pub name: Option<&'a str>,
+}
+
+/// One connection per target, from a shell that speaks TLS. The target of a connection has the id `host:port`.
+pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
+    let file = |variable, path: Option<&str>| file(evidence, variable, path);
+    let nothing = |variable| TlsFile {
+        content: Seen::Unseen(Why::OutOfReach("the server's own file".into())),
+        ..file(variable, None)
+    };
+    let mut parties = vec![Party {
+        role: Role::Laptop,
+        switch: Seen::Found(Switch::On),
+        certificate: file("RAY_TLS_SERVER_CERT", own.certificate),
+        key: file("RAY_TLS_SERVER_KEY", own.key),
+        trust: file("RAY_TLS_CA_CERT", own.trust),
+        ..party("this-shell", nothing)
+    }];
+    let mut connections: Vec<Connection> = Vec::new();
+    for target in targets {
+        let id = target.to_string();
+        if parties.iter().any(|p| p.id == id) {
+            continue;
+        }
+        let host = own.name.unwrap_or(&target.host);
+        connections.push(Connection {
+            id: if own.name.is_some() { format!("this-shell>{id}@{host}") } else { format!("this-shell>{id}") },
+            dialer: 0,
+            target: parties.len(),
+            address: Address::Typed(host.to_owned()),
+            port: if target.port == 10001 { Port::Client(target.port) } else { Port::Gcs(target.port) },
+            why: "was typed",
+            needed: true,
+            count: 1,
+        });
+        let pod = Pod { name: String::new(), ips: Vec::new(), phase: String::new(), containers: Vec::new() };
+        parties.push(Party { pods: vec![pod], ..party(&id, nothing) });
+    }
+    Model { parties, connections, not_judged: Vec::new(), before: None }
+}
+
+fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
+    Party {
+        id: id.to_owned(),
+        role: Role::Head,
+        cluster: 0,
+        namespace: String::new(),
+        object: ObjectRef::new("Port", "", id),
+        origin: Origin::default(),
+        workload: None,
+        container: String::new(),
+        switch: Seen::Unseen(Why::OutOfReach("the server's own environment".into())),
+        certificate: nothing("RAY_TLS_SERVER_CERT"),
+        key: nothing("RAY_TLS_SERVER_KEY"),
+        trust: nothing("RAY_TLS_CA_CERT"),
+        node_address: NodeAddress::None,
+        pods: Vec::new(),
+        count: 1,
+        touched: false,
+        restarted: false,
+    }
+}
+
+fn file(evidence: &Evidence, variable: &'static str, path: Option<&str>) -> TlsFile {
+    let content = match path {
+        None => Seen::Unseen(Why::NotAsked),
+        Some(path) => {
+            let read = evidence.secret("", path);
+            read.and_then(|s| s.data.get("").map_or(Seen::Absent, |c| Seen::Found(c.facts.clone())))
+        }
+    };
+    TlsFile {
+        variable,
+        path: path.map_or(Seen::Absent, |p| Seen::Found(p.to_owned())),
+        place: path.map_or(Place::NoPath, |p| Place::Local(p.to_owned())),
+        content,
+        assumed: None,
+        hypothetical: None,
+        covers_pods: false,
+        mended: false,
+    }
+}
