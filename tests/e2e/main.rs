@@ -1,0 +1,181 @@
+//! The doctor against real Ray on a real Kubernetes: two healthy clusters and five faults, each in a namespace of its
+//! own. Runs where `RAYTLS_E2E=1`, `KUBECONFIG` names a cluster whose nodes have the image `ray.local/ray:2.60.0`,
+//! and kubectl is on PATH; `.ci/run` sees to that. Reports and pod logs go to `RAYTLS_E2E_DIR`, or to
+//! `tmp/e2e` of the target directory, with `results.md`: one row per scenario.
+#![allow(clippy::disallowed_methods)]
+
+mod cluster;
+mod pki;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use cluster::Namespace;
+use pki::{Ca, Ends, Leaf};
+
+const PER_POD: &str = include_str!("manifests/per-pod.yaml");
+const HEAD: &str = include_str!("manifests/static-head.yaml");
+const WORKER: &str = include_str!("manifests/static-worker.yaml");
+const STARTED: &str = "Ray runtime started.";
+
+/// What Ray dials in `static-head.yaml` and `static-worker.yaml`.
+const NAMES: [&str; 4] = ["ray-head", "ray-worker", "localhost", "127.0.0.1"];
+
+#[test]
+fn a_leaf_per_pod_is_healthy() {
+    let Some(ns) = namespace("healthy-per-pod") else { return };
+    let ca = Ca::new();
+    ns.secret("ray-ca", &[("ca.crt", &ca.certificate), ("ca.key", &ca.key)]);
+    ns.apply(PER_POD);
+    ns.wait_for_log("head", STARTED);
+    ns.wait_for_log("worker", STARTED);
+    expect_healthy(&ns);
+}
+
+#[test]
+fn one_leaf_with_the_names_of_all_nodes_is_healthy() {
+    let Some(ns) = namespace("healthy-static") else { return };
+    let ca = Ca::new();
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
+    start(&ns, HEAD, WORKER);
+    expect_healthy(&ns);
+}
+
+#[test]
+fn no_pod_ip_in_the_leaf() {
+    let Some(ns) = namespace("no-pod-ip") else { return };
+    let ca = Ca::new();
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
+    // Without the option Ray takes the pod IP.
+    ns.apply(&with(HEAD, "--node-ip-address=ray-head ", ""));
+    ns.apply(&with(WORKER, "--node-ip-address=ray-worker ", ""));
+    ns.wait_until_head_listens();
+    ns.wait_until_running("worker");
+    expect_cause(&ns, &["NAM03"]);
+}
+
+#[test]
+fn worker_of_another_ca() {
+    let Some(ns) = namespace("other-ca") else { return };
+    let (ca, other) = (Ca::new(), Ca::new());
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
+    secret(&ns, "ray-tls-worker", &other, &other.leaf(&NAMES, Ends::NextYear));
+    ns.apply(HEAD);
+    ns.apply(&with(WORKER, "secretName: ray-tls", "secretName: ray-tls-worker"));
+    ns.wait_for_log("head", STARTED);
+    ns.wait_until_running("worker");
+    expect_cause(&ns, &["CHN01", "CHN02"]);
+}
+
+#[test]
+fn expired_leaf() {
+    let Some(ns) = namespace("expired") else { return };
+    let ca = Ca::new();
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::LongAgo));
+    ns.apply(HEAD);
+    ns.apply(WORKER);
+    ns.wait_until_head_listens();
+    ns.wait_until_running("worker");
+    expect_cause(&ns, &["CRT01"]);
+}
+
+#[test]
+fn worker_without_the_switch() {
+    let Some(ns) = namespace("worker-without-tls") else { return };
+    let ca = Ca::new();
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
+    ns.apply(HEAD);
+    ns.apply(&with(WORKER, "        - {name: RAY_USE_TLS, value: \"1\"}\n", ""));
+    ns.wait_for_log("head", STARTED);
+    ns.wait_until_running("worker");
+    expect_cause(&ns, &["ENV01"]);
+}
+
+#[test]
+fn secret_rotated_without_a_restart() {
+    let Some(ns) = namespace("rotated") else { return };
+    let ca = Ca::new();
+    secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
+    start(&ns, HEAD, WORKER);
+    let ca = Ca::new();
+    let leaf = ca.leaf(&NAMES, Ends::NextYear);
+    secret(&ns, "ray-tls", &ca, &leaf);
+    ns.wait_for_file("head", "/etc/ray/tls/tls.crt", &leaf.certificate);
+    ns.wait_for_file("worker", "/etc/ray/tls/tls.crt", &leaf.certificate);
+    expect_cause(&ns, &["ROT01"]);
+}
+
+fn namespace(scenario: &'static str) -> Option<Namespace> {
+    if std::env::var("RAYTLS_E2E").is_ok_and(|value| value == "1") {
+        return Some(Namespace::new(scenario));
+    }
+    // Past the test harness, which keeps the output of tests that pass.
+    let _ = writeln!(std::io::stderr(), "skipped: {scenario} needs a cluster with Ray and RAYTLS_E2E=1 (bash .ci/run)");
+    None
+}
+
+fn secret(ns: &Namespace, name: &str, ca: &Ca, leaf: &Leaf) {
+    ns.secret(name, &[("ca.crt", &ca.certificate), ("tls.crt", &leaf.certificate), ("tls.key", &leaf.key)]);
+}
+
+fn start(ns: &Namespace, head: &str, worker: &str) {
+    ns.apply(head);
+    ns.apply(worker);
+    ns.wait_for_log("head", STARTED);
+    ns.wait_for_log("worker", STARTED);
+}
+
+fn with(manifest: &str, old: &str, new: &str) -> String {
+    assert!(manifest.contains(old), "the manifest has no '{old}'");
+    manifest.replace(old, new)
+}
+
+fn expect_healthy(ns: &Namespace) {
+    let (report, exit) = doctor(ns);
+    let errors: Vec<_> = list(&report, "findings").iter().filter(|f| f["severity"] == "error").collect();
+    assert!(errors.is_empty(), "error findings on a healthy cluster: {errors:#?}");
+    assert_eq!((exit, &report["verdict"]), (Some(0), &Value::from("healthy")));
+    let seen = list(&report, "connections").iter().filter(|c| c["observed"]["verdict"] == "accept").count();
+    assert!(seen > 0, "healthy, but no connection was seen to work");
+}
+
+fn expect_cause(ns: &Namespace, codes: &[&str]) {
+    let (report, exit) = doctor(ns);
+    let first = &report["causes"][0];
+    assert!(codes.iter().any(|code| first["code"] == *code), "first cause is not one of {codes:?}: {first:#}");
+    assert_eq!((exit, &report["verdict"]), (Some(1), &Value::from("broken")));
+    assert!(!list(first, "mends").is_empty(), "a cause that mends nothing: {first:#}");
+    assert!(!list(&first["remedy"], "steps").is_empty(), "a cause without a remedy: {first:#}");
+}
+
+/// Runs the doctor, keeps its report and adds the row of the scenario to `results.md`.
+fn doctor(ns: &Namespace) -> (Value, Option<i32>) {
+    let output = ns.raytls("doctor", &["-o", "json"]);
+    ns.save("json", &output.stdout);
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|why| panic!("no JSON report ({why}); stderr: {}", String::from_utf8_lossy(&output.stderr)));
+    let exit = output.status.code();
+    let causes: Vec<_> = list(&report, "causes").iter().filter_map(|c| c["code"].as_str()).collect();
+    let connections = list(&report, "connections");
+    let observed = |verdict| connections.iter().filter(|c| c["observed"]["verdict"] == verdict).count();
+    let row = format!(
+        "| {} | {} | {} | {} | {} of {} accepted, {} rejected |\n",
+        ns.name,
+        report["verdict"].as_str().unwrap_or("?"),
+        exit.map_or("killed".into(), |code| code.to_string()),
+        causes.join(" "),
+        observed("accept"),
+        connections.len(),
+        observed("reject"),
+    );
+    let table = OpenOptions::new().create(true).append(true).open(cluster::directory().join("results.md"));
+    table.unwrap().write_all(row.as_bytes()).unwrap();
+    let _ = write!(std::io::stderr(), "{row}");
+    (report, exit)
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
