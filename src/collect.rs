@@ -4,8 +4,12 @@
 
 pub mod assemble;
 pub mod cluster;
+mod disk;
 pub mod files;
 pub mod keyring;
 pub mod local;
 pub mod manifests;
 pub mod snapshot;
+pub(crate) mod tlsfile;
+pub(crate) mod tlskey;
+mod yaml;

@@ -1,9 +1,22 @@
 //! Kubernetes objects, from wherever, become evidence.
 
+mod data;
+mod field;
+mod kuberay;
+mod redact;
+mod template;
+mod wanted;
+mod workloads;
+
+pub use field::{Mark, Marks};
+pub use wanted::wanted;
+
 use serde_json::Value;
 
-use super::keyring::Keyring;
-use crate::evidence::{Evidence, ObjectRef, Origin};
+use self::data::Settings;
+use self::field::{Field, Reading};
+use super::keyring::{Keyring, Pairing};
+use crate::evidence::{Container, Evidence, ObjectRef, Origin, Problem, Workload};
 
 /// One object as the API server or a manifest gives it.
 pub struct Object {
@@ -11,13 +24,175 @@ pub struct Object {
     pub value: Value,
     /// Where it was read.
     pub origin: Origin,
+    /// Lines and spellings, where a manifest gives them; empty for the API server's objects.
+    pub marks: Marks,
+}
+
+impl Object {
+    /// An object of the API server.
+    pub fn live(value: Value) -> Self {
+        Object { value, origin: Origin::default(), marks: Marks::default() }
+    }
 }
 
 /// Adds the objects to the evidence, reduced and redacted, and their keys to the keyring.
-/// Order of objects does not matter; the evidence comes out sorted.
-pub fn assemble(_objects: Vec<Object>, _evidence: &mut Evidence, _keys: &mut Keyring) {}
+///
+/// Order of objects does not matter but for an object that is given twice. Which values of Secrets and ConfigMaps are kept as text depends
+/// on the workloads, so these must come in the same call or an earlier one. The evidence comes out sorted.
+pub fn assemble(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) {
+    let mut flat = Vec::new();
+    for object in objects {
+        flatten(object, 0, &mut flat, &mut evidence.problems);
+    }
+    let (data, others): (Vec<_>, Vec<_>) =
+        flat.into_iter().partition(|(object, _)| matches!(object.kind.as_str(), "ConfigMap" | "Secret" | "Service"));
 
-/// Secrets and ConfigMaps that Ray's settings in the evidence refer to and that are not in it, sorted.
-pub fn wanted(_evidence: &Evidence) -> Vec<ObjectRef> {
-    Vec::new()
+    let mut found: Vec<Workload> = Vec::new();
+    let mut made_by: Vec<ObjectRef> = Vec::new();
+    for (reference, object) in others {
+        let mut reading =
+            Reading { object: reference, origin: object.origin, marks: &object.marks, problems: Vec::new() };
+        let root = Field::root(&object.value);
+        match reading.object.kind.clone().as_str() {
+            "Pod" => found.extend(workloads::pod(&root, &mut reading)),
+            kind @ ("RayCluster" | "RayCronJob" | "RayJob" | "RayService") => {
+                let resource = kuberay::resource(kind, &root, &mut reading);
+                found.extend(resource.workloads);
+                made_by.extend(resource.made_by);
+                evidence.ray_resources.retain(|old| old.object != reading.object);
+                evidence.ray_resources.push(resource.resource);
+            }
+            kind => found.extend(workloads::controller(kind, &root, &mut reading)),
+        }
+        evidence.problems.extend(reading.problems);
+    }
+    // The RayCluster that a RayJob or RayService made stands for it.
+    found.retain(|workload| workload.group.is_none() || !made_by.contains(&workload.object));
+    workloads::merge(found, evidence);
+
+    let settings = Settings::of(evidence);
+    let mut pairing = Pairing::default();
+    for (reference, object) in data {
+        add_data(reference, object, &settings, evidence, &mut pairing);
+    }
+    pairing.finish(keys);
+    sort(evidence);
 }
+
+/// Every container of the evidence with its namespace, KubeRay's autoscalers included.
+pub(crate) fn containers(evidence: &Evidence) -> impl Iterator<Item = (&str, &Container)> {
+    let of_workloads = evidence.workloads.iter().flat_map(|workload| {
+        let containers = workload.init_containers.iter().chain(&workload.containers);
+        containers.map(|container| (workload.object.namespace.as_str(), container))
+    });
+    let autoscalers = evidence.ray_resources.iter();
+    of_workloads.chain(autoscalers.filter_map(|r| Some((r.object.namespace.as_str(), r.autoscaler.as_ref()?))))
+}
+
+fn add_data(
+    reference: ObjectRef,
+    mut object: Object,
+    settings: &Settings,
+    evidence: &mut Evidence,
+    pairing: &mut Pairing,
+) {
+    let mut reading = Reading { object: reference, origin: object.origin, marks: &object.marks, problems: Vec::new() };
+    evidence.lookups.retain(|lookup| lookup.object != reading.object);
+    match reading.object.kind.as_str() {
+        "ConfigMap" => {
+            let new = data::config_map(&Field::root(&object.value), &mut reading, settings, pairing);
+            if let Some(at) = evidence.config_maps.iter().position(|old| old.object == new.object) {
+                let old = evidence.config_maps.remove(at);
+                if !data::replaces(&old.origin, &new.origin) {
+                    evidence.gaps.push(workloads::twice(&old.object, &old.origin, &new.origin));
+                }
+            }
+            evidence.config_maps.push(new);
+        }
+        "Secret" => {
+            let new = data::secret(&mut object.value, &mut reading, settings, pairing);
+            evidence.secrets.retain(|old| old.object != new.object || !data::replaces(&old.origin, &new.origin));
+            // The later one first: it is what the cluster ends up with.
+            evidence.secrets.insert(0, new);
+        }
+        _ => {
+            let new = data::service(&Field::root(&object.value), &mut reading);
+            evidence.services.retain(|old| old.object != new.object);
+            evidence.services.push(new);
+        }
+    }
+    evidence.problems.extend(reading.problems);
+}
+
+/// Takes lists apart and drops what has nothing to do with Ray's connections.
+fn flatten(mut object: Object, depth: usize, out: &mut Vec<(ObjectRef, Object)>, problems: &mut Vec<Problem>) {
+    let problem =
+        |origin: &Origin, message: &str| Problem { origin: origin.clone(), object: None, message: message.into() };
+    let Value::Object(map) = &mut object.value else {
+        problems.push(problem(&object.origin, "not a Kubernetes object: it has no fields"));
+        return;
+    };
+    let Some(Value::String(kind)) = map.get("kind").cloned() else {
+        problems.push(problem(&object.origin, "not a Kubernetes object: it has no kind"));
+        return;
+    };
+    if let Some(of) = kind.strip_suffix("List")
+        && let Some(Value::Array(items)) = map.remove("items")
+    {
+        if depth > 8 {
+            problems.push(problem(&object.origin, "lists inside of lists, nine deep: not read"));
+            return;
+        }
+        for mut value in items {
+            // Items of typed lists come without their kind.
+            if let Value::Object(item) = &mut value {
+                item.entry("kind").or_insert_with(|| of.into());
+            }
+            flatten(Object { value, origin: object.origin.clone(), marks: Marks::default() }, depth + 1, out, problems);
+        }
+        return;
+    }
+    if !is_read(&kind, map.get("apiVersion").and_then(Value::as_str)) {
+        return;
+    }
+    let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let Some(name) = text("/metadata/name").or_else(|| text("/metadata/generateName")).filter(|name| !name.is_empty())
+    else {
+        problems.push(problem(&object.origin, &format!("a {kind} without metadata.name: the API server refuses it")));
+        return;
+    };
+    let namespace = text("/metadata/namespace").unwrap_or_default();
+    out.push((ObjectRef { kind, namespace, name }, object));
+}
+
+/// Kinds of other API groups may have the same names (Knative's Service).
+fn is_read(kind: &str, version: Option<&str>) -> bool {
+    let group = version.map(|version| version.rsplit_once('/').map_or("", |(group, _)| group));
+    let wanted = match kind {
+        "ConfigMap" | "Pod" | "Secret" | "Service" => "",
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" => "apps",
+        "CronJob" | "Job" => "batch",
+        "RayCluster" | "RayCronJob" | "RayJob" | "RayService" => "ray.io",
+        _ => return false,
+    };
+    group.is_none_or(|group| group == wanted)
+}
+
+fn sort(evidence: &mut Evidence) {
+    // Stable, so that of two Secrets of one name the later one stays first.
+    evidence.secrets.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.config_maps.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.services.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.ray_resources.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.gaps.sort();
+    evidence.gaps.dedup();
+    evidence.problems.sort_by(|a, b| (&a.origin, &a.object, &a.message).cmp(&(&b.origin, &b.object, &b.message)));
+    evidence.problems.dedup();
+}
+
+fn key(object: &ObjectRef) -> (&str, &str, &str) {
+    (&object.namespace, &object.kind, &object.name)
+}
+
+#[cfg(test)]
+mod tests;

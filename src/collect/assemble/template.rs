@@ -1,0 +1,235 @@
+//! Pod specs: containers, their environment and mounts, and volumes.
+
+use std::collections::BTreeSet;
+
+use super::field::{Field, Reading};
+use super::redact;
+use crate::evidence::{Container, EnvFrom, EnvSource, EnvVariable, KeyPath, Mount, SourceKind, Volume, VolumeSource};
+
+/// What is kept of a pod spec.
+#[derive(Default)]
+pub(crate) struct Template {
+    pub(crate) init_containers: Vec<Container>,
+    pub(crate) containers: Vec<Container>,
+    pub(crate) volumes: Vec<Volume>,
+    pub(crate) host_network: bool,
+}
+
+/// Reads a PodSpec.
+pub(crate) fn template(spec: &Field<'_>, reading: &mut Reading<'_>) -> Template {
+    let containers = |list: Field<'_>, reading: &mut Reading<'_>| -> Vec<Container> {
+        let items = list.items(reading);
+        items.iter().map(|item| container(item, reading)).collect()
+    };
+    let volumes = spec.get(reading, "volumes").items(reading);
+    let mut template = Template {
+        init_containers: containers(spec.get(reading, "initContainers"), reading),
+        containers: containers(spec.get(reading, "containers"), reading),
+        volumes: volumes.iter().map(|item| volume(item, reading)).collect(),
+        host_network: spec.get(reading, "hostNetwork").flag(reading),
+    };
+    drop_token(&mut template);
+    template
+}
+
+/// Reads a Container, or what KubeRay lets one say about its autoscaler.
+pub(crate) fn container(field: &Field<'_>, reading: &mut Reading<'_>) -> Container {
+    let mut arguments = Vec::new();
+    for part in ["command", "args"] {
+        let words = field.get(reading, part).items(reading);
+        arguments.extend(words.iter().filter_map(|word| word.text(reading)));
+    }
+    let command = redact::kept_words(&arguments);
+    let env = variables(&field.get(reading, "env"), &command, reading);
+    let env_from = field.get(reading, "envFrom").items(reading);
+    let mounts = field.get(reading, "volumeMounts").items(reading);
+    let ports = field.get(reading, "ports").items(reading);
+    Container {
+        name: field.get(reading, "name").text_or_empty(reading),
+        image: field.get(reading, "image").text_or_empty(reading),
+        command,
+        env,
+        env_from: env_from.iter().filter_map(|item| source(item, reading)).collect(),
+        mounts: mounts.iter().map(|item| mount(item, reading)).collect(),
+        ports: ports.iter().filter_map(|item| port(item, reading)).collect(),
+    }
+}
+
+/// The names whose values a container's kept values and words refer to.
+pub(crate) fn references(container: &Container) -> BTreeSet<String> {
+    let values = container.env.iter().filter_map(|variable| match &variable.source {
+        EnvSource::Value(value) => Some(redact::kubernetes_references(value)),
+        _ => None,
+    });
+    let words = container.command.iter().map(|word| redact::shell_references(word));
+    values.chain(words).flatten().filter(|name| !redact::private_name(name)).collect()
+}
+
+fn variables(list: &Field<'_>, command: &[String], reading: &mut Reading<'_>) -> Vec<EnvVariable> {
+    let read: Vec<(EnvVariable, String)> = list
+        .items(reading)
+        .iter()
+        .map(|item| {
+            let path = item.get(reading, "value").path().to_owned();
+            (variable(item, reading), path)
+        })
+        .collect();
+    let mut names: BTreeSet<String> = command.iter().flat_map(|word| redact::shell_references(word)).collect();
+    // A kept value may refer to a name that refers to another.
+    loop {
+        let before = names.len();
+        for (variable, _) in &read {
+            if let EnvSource::Value(value) = &variable.source
+                && (redact::kept_name(&variable.name) || names.contains(&variable.name))
+            {
+                names.extend(redact::kubernetes_references(value));
+            }
+        }
+        if names.len() == before {
+            break;
+        }
+    }
+    let mut kept = Vec::new();
+    for (EnvVariable { name, source }, path) in read {
+        let keep = redact::kept_name(&name) || names.contains(&name) && !redact::private_name(&name);
+        let source = match source {
+            EnvSource::Value(value) if keep => redact::kept_value(&value).map_or(EnvSource::Dropped, EnvSource::Value),
+            EnvSource::NotAString(value) if keep => EnvSource::NotAString(value),
+            EnvSource::NotAString(_) => {
+                reading.problem(
+                    &path,
+                    format!("{path} (variable {name}) is no string; the API server refuses it: quote it"),
+                );
+                EnvSource::Dropped
+            }
+            EnvSource::Value(_) => EnvSource::Dropped,
+            other => other,
+        };
+        kept.push(EnvVariable { name, source });
+    }
+    kept
+}
+
+fn variable(item: &Field<'_>, reading: &mut Reading<'_>) -> EnvVariable {
+    let name = item.get(reading, "name").text_or_empty(reading);
+    let value = item.get(reading, "value");
+    let from = item.get(reading, "valueFrom");
+    let source = if from.present() {
+        value_from(&from, reading)
+    } else {
+        match value.value() {
+            None => EnvSource::Value(String::new()),
+            Some(serde_json::Value::String(text)) => EnvSource::Value(text.clone()),
+            Some(_) => value.written(reading).map_or_else(
+                || {
+                    value.text(reading);
+                    EnvSource::Dropped
+                },
+                EnvSource::NotAString,
+            ),
+        }
+    };
+    EnvVariable { name, source }
+}
+
+fn value_from(from: &Field<'_>, reading: &mut Reading<'_>) -> EnvSource {
+    for (field, kind) in [("configMapKeyRef", SourceKind::ConfigMap), ("secretKeyRef", SourceKind::Secret)] {
+        let reference = from.get(reading, field);
+        if reference.present() {
+            return EnvSource::Key {
+                kind,
+                name: reference.get(reading, "name").text_or_empty(reading),
+                key: reference.get(reading, "key").text_or_empty(reading),
+                optional: reference.get(reading, "optional").flag(reading),
+            };
+        }
+    }
+    let path = from.at(reading, &["fieldRef", "fieldPath"]).text(reading);
+    path.map_or(EnvSource::Other, EnvSource::Field)
+}
+
+fn source(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<EnvFrom> {
+    for (field, kind) in [("configMapRef", SourceKind::ConfigMap), ("secretRef", SourceKind::Secret)] {
+        let reference = item.get(reading, field);
+        if reference.present() {
+            return Some(EnvFrom {
+                kind,
+                name: reference.get(reading, "name").text_or_empty(reading),
+                prefix: item.get(reading, "prefix").text_or_empty(reading),
+                optional: reference.get(reading, "optional").flag(reading),
+            });
+        }
+    }
+    let path = item.path().to_owned();
+    reading.problem(&path, format!("{path} has neither configMapRef nor secretRef; the API server refuses it"));
+    None
+}
+
+fn mount(item: &Field<'_>, reading: &mut Reading<'_>) -> Mount {
+    let sub_path = item.get(reading, "subPath").text(reading);
+    Mount {
+        volume: item.get(reading, "name").text_or_empty(reading),
+        path: item.get(reading, "mountPath").text_or_empty(reading),
+        sub_path: sub_path.unwrap_or_else(|| item.get(reading, "subPathExpr").text_or_empty(reading)),
+        read_only: item.get(reading, "readOnly").flag(reading),
+    }
+}
+
+fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<(String, u16)> {
+    let name = item.get(reading, "name").text_or_empty(reading);
+    Some((name, item.get(reading, "containerPort").number(reading)?))
+}
+
+fn volume(item: &Field<'_>, reading: &mut Reading<'_>) -> Volume {
+    let name = item.get(reading, "name").text_or_empty(reading);
+    Volume { name, source: volume_source(item, reading) }
+}
+
+fn volume_source(item: &Field<'_>, reading: &mut Reading<'_>) -> VolumeSource {
+    // A volume says `secretName`, a projection says `name`.
+    for (field, name, kind) in
+        [("secret", "secretName", SourceKind::Secret), ("configMap", "name", SourceKind::ConfigMap)]
+    {
+        let source = item.get(reading, field);
+        if source.present() {
+            let named = source.get(reading, name).text(reading);
+            let items = source.get(reading, "items").items(reading);
+            return VolumeSource::Object {
+                kind,
+                name: named.unwrap_or_else(|| source.get(reading, "name").text_or_empty(reading)),
+                items: items.iter().map(|item| key_path(item, reading)).collect(),
+                optional: source.get(reading, "optional").flag(reading),
+            };
+        }
+    }
+    let projected = item.get(reading, "projected");
+    if projected.present() {
+        let sources = projected.get(reading, "sources").items(reading);
+        return VolumeSource::Projected(sources.iter().map(|source| volume_source(source, reading)).collect());
+    }
+    if item.get(reading, "emptyDir").present() {
+        return VolumeSource::EmptyDir;
+    }
+    let other = item
+        .entries(reading)
+        .into_iter()
+        .find(|(key, field)| *key != "name" && !field.value().is_some_and(|value| value.is_null()));
+    // A volume of nothing but a name is an emptyDir for the API server.
+    other.map_or(VolumeSource::EmptyDir, |(key, _)| VolumeSource::Other(key.into()))
+}
+
+fn key_path(item: &Field<'_>, reading: &mut Reading<'_>) -> KeyPath {
+    KeyPath {
+        key: item.get(reading, "key").text_or_empty(reading),
+        path: item.get(reading, "path").text_or_empty(reading),
+    }
+}
+
+/// Forgets the service account's token, which the API server adds to each pod under a name of its own.
+fn drop_token(template: &mut Template) {
+    let is_token = |name: &str| name.starts_with("kube-api-access-") || name.starts_with("default-token-");
+    template.volumes.retain(|volume| !is_token(&volume.name));
+    for container in template.init_containers.iter_mut().chain(&mut template.containers) {
+        container.mounts.retain(|mount| !is_token(&mount.volume));
+    }
+}
