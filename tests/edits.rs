@@ -1,5 +1,7 @@
 //! Hypothetical certificates, edges of dates and the order of trusted certificates.
 
+#![allow(clippy::unwrap_used)]
+
 use jiff::Timestamp;
 use raytls::grpc::certificate::{Certificate, Name, Purpose};
 use raytls::grpc::profile::Profile;
