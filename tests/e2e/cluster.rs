@@ -72,14 +72,10 @@ impl Namespace {
         });
     }
 
-    /// Runs raytls on this namespace.
+    /// Runs raytls; keeps what it says on stderr.
     pub(crate) fn raytls(&self, command: &str, args: &[&str]) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_raytls"))
-            .args([command, "-n", &self.name])
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_raytls")).arg(command).args(args).stdin(Stdio::null()).output().unwrap();
         self.save(&format!("{command}.stderr"), &output.stderr);
         output
     }
@@ -119,7 +115,10 @@ impl Namespace {
             ("events", &["get", "events", "--sort-by=.lastTimestamp"]),
             ("head.log", &["logs", "-l", "ray=head", "--tail=-1", "--all-containers"]),
             ("worker.log", &["logs", "-l", "ray=worker", "--tail=-1", "--all-containers"]),
-            ("gcs_server.err", &["exec", "deployment/ray-head", "--", "cat", "/tmp/ray/session_latest/logs/gcs_server.err"]),
+            (
+                "gcs_server.err",
+                &["exec", "deployment/ray-head", "--", "cat", "/tmp/ray/session_latest/logs/gcs_server.err"],
+            ),
         ] {
             if let Some(text) = self.run(args) {
                 let _ = fs::write(self.file(file), text);
