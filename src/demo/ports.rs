@@ -59,7 +59,7 @@ const AT_ONCE: usize = 128;
 pub(super) fn of(scene: &Scene, reserved: &Reserved) -> Result<Vec<Port>, Error> {
     let block = reserved.block;
     let mut ports = Vec::new();
-    for (pod, party) in scene.pods() {
+    for (pod, party) in scene.pods().filter(|(_, party)| party.name != scene.client.name) {
         let State::Runs(files) = scene.state(party) else { continue };
         let core = speaks(files.as_ref(), Profile::Core)?;
         if party.name == scene.head.name {
@@ -73,9 +73,7 @@ pub(super) fn of(scene: &Scene, reserved: &Reserved) -> Result<Vec<Port>, Error>
         }
         // A real worker opens this port once it has registered at the GCS. Here it is open in any case: the port is
         // what shows how the worker would answer.
-        if party.name != scene.client.name {
-            ports.push(Port::open((pod.ip, block.node_manager).into(), core)?);
-        }
+        ports.push(Port::open((pod.ip, block.node_manager).into(), core)?);
     }
     Ok(ports)
 }
@@ -141,14 +139,6 @@ async fn encrypted(stream: &mut TcpStream, tls: &Tls) -> std::io::Result<()> {
     let mut greeted = false;
     let mut bytes = [0; 16 * 1024];
     loop {
-        if !greeted && !connection.is_handshaking() {
-            flush(&mut connection, stream).await?;
-            if connection.alpn_protocol() != Some(b"h2") {
-                return Ok(());
-            }
-            std::io::Write::write_all(&mut connection.writer(), http2::GREETING)?;
-            greeted = true;
-        }
         flush(&mut connection, stream).await?;
         let n = read(stream, &mut bytes).await?;
         let mut rest = match bytes.get(..n) {
@@ -158,6 +148,13 @@ async fn encrypted(stream: &mut TcpStream, tls: &Tls) -> std::io::Result<()> {
         while !rest.is_empty() {
             connection.read_tls(&mut rest)?;
             let Ok(state) = connection.process_new_packets() else { return Ok(()) };
+            if !greeted && !connection.is_handshaking() {
+                if connection.alpn_protocol() != Some(b"h2") {
+                    return flush(&mut connection, stream).await;
+                }
+                std::io::Write::write_all(&mut connection.writer(), http2::GREETING)?;
+                greeted = true;
+            }
             let mut plain = vec![0; state.plaintext_bytes_to_read()];
             std::io::Read::read_exact(&mut connection.reader(), &mut plain)?;
             let Some(reply) = session.receive(&plain) else { return Ok(()) };
@@ -226,13 +223,9 @@ fn refuses_itself(files: &Files, pod: &Pod, started_at: jiff::Timestamp) -> bool
     [Role::Server, Role::Client].into_iter().any(|role| matches!(verdict::peer(case(role)), Verdict::Reject(_)))
 }
 
+/// The certificates gRPC finds in the text: up to the first block it cannot read.
 fn certificates(text: &str) -> Result<Vec<Certificate>, String> {
-    Ok(pem::read(text.as_bytes()).blocks.iter().filter_map(|block| certificate(&block.to_der().ok()?).ok()).collect())
-}
-
-/// Nothing is read, so every client is refused, until `grpc::certificate` reads DER.
-fn certificate(_der: &[u8]) -> Result<Certificate, String> {
-    Err("not built".into())
+    pem::read(text.as_bytes()).blocks.iter().map(|block| Certificate::parse(&block.to_der()?)).collect()
 }
 
 impl Tls {
@@ -303,7 +296,7 @@ impl ClientCertVerifier for GrpcVerifier {
         let refused = |why: String| rustls::Error::General(why);
         let presented = std::iter::once(leaf)
             .chain(others)
-            .map(|der| certificate(der).map_err(refused))
+            .map(|der| Certificate::parse(der).map_err(refused))
             .collect::<Result<Vec<_>, _>>()?;
         let case = verdict::Case {
             presented: &presented,
