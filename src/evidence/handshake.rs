@@ -18,7 +18,7 @@ pub struct Handshake {
 }
 
 /// A port that was dialled.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Target {
     /// Namespace of the pod; empty when an address was dialled.
     pub namespace: String,
@@ -53,7 +53,7 @@ pub struct Client {
 /// One rung.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `tcp`, `port-forward`, `first-bytes`, `tls`, `settings`.
+    /// `identity` (only when it cannot be offered), `dns`, `tcp`, `port-forward`, `first-bytes`, `tls`, `settings`.
     pub name: String,
     /// Whether it was passed.
     pub ok: bool,
@@ -93,7 +93,8 @@ pub enum Outcome {
     Unreachable(String),
 }
 
-/// What a completed TLS handshake showed.
+/// What a TLS handshake showed: a completed one, or one of TLS 1.2 that the server ended after it asked for a client
+/// certificate (where TLS 1.2 refuses; `settings` is then [`Settings::Closed`] or [`Settings::Alert`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tls {
     /// `TLS 1.3` or `TLS 1.2`.
