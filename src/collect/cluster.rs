@@ -1,11 +1,21 @@
-//! A live cluster, through its API server. Reads only.
+#![allow(clippy::disallowed_methods)]
+//! A live cluster, through its API server. Reads only; Secrets only by name.
 
+mod api;
+mod config;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 
+use self::api::{Api, Failed, Listed, encoded, is_name};
+use super::assemble::{Object, assemble, wanted};
 use super::keyring::Keyring;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Gap, Lookup, Mode, ObjectRef, Origin, Problem, Why};
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +28,11 @@ pub struct Options {
     pub namespace: Option<String>,
     /// All namespaces.
     pub all_namespaces: bool,
-    /// Label selector for pods and workloads.
+    /// Label selector for pods and workloads. Ray's own resources are also looked at when a pod that matches is theirs.
     pub selector: Option<String>,
     /// Do not read Secrets.
     pub no_secrets: bool,
-    /// Time to reach the API server.
+    /// Time to reach the API server; zero means 10 s.
     pub connect_timeout: Duration,
 }
 
@@ -51,6 +61,287 @@ pub struct Collected {
 ///
 /// # Errors
 /// When there is no API server to ask.
-pub async fn collect(_options: &Options, _deadline: Instant) -> Result<Collected, Error> {
-    Err(Error::Config("not built".into()))
+pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, Error> {
+    let place = options.namespace.as_deref().filter(|_| !options.all_namespaces);
+    if let Some(name) = place.filter(|name| !is_name(name)) {
+        return Err(Error::Config(format!("`{name}` cannot be the name of a namespace")));
+    }
+    let way = config::way(options, deadline).await?;
+    let namespace = (!options.all_namespaces).then(|| place.unwrap_or(&way.namespace).to_string());
+    let api = Api { client: way.client.clone(), deadline };
+    greet(&api, &way).await?;
+    let shown = namespace.as_ref().map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"));
+    let mut evidence = Evidence::new(Mode::Live, format!("{}, {shown}", way.name), Timestamp::now());
+    if let Some(name) = &namespace {
+        exists(&api, name, &way).await?;
+    }
+    let mut keys = Keyring::default();
+    let objects = lists(&api, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
+    assemble(objects, &mut evidence, &mut keys);
+    follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
+    evidence.gaps.sort();
+    evidence.gaps.dedup();
+    Ok(Collected { evidence, keys, client: way.client })
+}
+
+/// Requests that are open at one time.
+const AT_ONCE: usize = 8;
+/// The most rounds of look-ups: an object found can name further ones, a handful of steps deep.
+const ROUNDS: usize = 8;
+
+/// A kind of object that is listed.
+struct Kind {
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    kind: &'static str,
+    /// Whether the label selector holds for it.
+    selected: bool,
+}
+
+const KINDS: [Kind; 8] = [
+    Kind { group: "", version: "v1", plural: "pods", kind: "Pod", selected: true },
+    Kind { group: "apps", version: "v1", plural: "deployments", kind: "Deployment", selected: true },
+    Kind { group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", selected: true },
+    Kind { group: "batch", version: "v1", plural: "jobs", kind: "Job", selected: true },
+    Kind { group: "", version: "v1", plural: "services", kind: "Service", selected: false },
+    Kind { group: "ray.io", version: "v1", plural: "rayclusters", kind: "RayCluster", selected: false },
+    Kind { group: "ray.io", version: "v1", plural: "rayjobs", kind: "RayJob", selected: false },
+    Kind { group: "ray.io", version: "v1", plural: "rayservices", kind: "RayService", selected: false },
+];
+
+impl Kind {
+    fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    fn path(&self, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api" } else { "/apis" };
+        let inside = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
+        format!("{root}/{}{inside}/{}", self.api_version(), self.plural)
+    }
+
+    fn resource(&self) -> String {
+        if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
+/// Makes sure that a Kubernetes API server answers, and that it takes the credentials, within the time to connect.
+async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
+    let (name, url) = (&way.name, &way.url);
+    let failed = match api.get_within("/version", way.connect).await {
+        // A hardened cluster may forbid or hide `/version`; it is an API server all the same.
+        Ok(_) | Err(Failed::Forbidden | Failed::NotFound { status: true }) => return Ok(()),
+        Err(failed) => failed,
+    };
+    let check =
+        "check that the cluster runs and that this machine reaches it (VPN, tunnel, proxy), or use another context";
+    let text = match failed {
+        Failed::Unauthorized => {
+            format!(
+                "the API server {url} refused the credentials of {name} (401): log in again, or use another context"
+            )
+        }
+        Failed::Credentials(why) => {
+            format!("the credentials of {name} could not be had: {why}; log in again, or use another context")
+        }
+        Failed::TimedOut => {
+            let seconds = way.connect.as_secs_f32();
+            format!("the API server {url} of {name} did not answer within {seconds} s: {check}")
+        }
+        Failed::Connect(why) if why.contains("ertificate") => {
+            format!(
+                "the API server {url} of {name} is not trusted: {why}; get a new kubeconfig, or mend its certificate-authority"
+            )
+        }
+        Failed::Connect(why) if why.contains("lookup") || why.contains("dns") => {
+            format!("the name of the API server {url} of {name} cannot be resolved: {why}; {check}")
+        }
+        Failed::Connect(why) => format!("the API server {url} of {name} cannot be reached: {why}; {check}"),
+        Failed::Status(code, message) => {
+            format!(
+                "the API server {url} of {name} answered {code} ({message}): wait until it is well, or use another context"
+            )
+        }
+        Failed::NotFound { .. } | Failed::Forbidden => {
+            format!(
+                "{url} of {name} is no Kubernetes API server: it does not know /version; mend the server of the kubeconfig"
+            )
+        }
+        Failed::Nonsense(what) => {
+            format!(
+                "{url} of {name} is no Kubernetes API server: {what}; mend the server of the kubeconfig, or log in to the proxy before it"
+            )
+        }
+    };
+    Err(Error::Unreachable(text))
+}
+
+/// Lists of a namespace that does not exist are empty, which would look like a healthy nothing.
+async fn exists(api: &Api, namespace: &str, way: &config::Way) -> Result<(), Error> {
+    match api.get(&format!("/api/v1/namespaces/{namespace}")).await {
+        Err(Failed::NotFound { status: true }) => Err(Error::Config(format!(
+            "{} has no namespace {namespace}: name one with -n, or use -A for all of them",
+            way.name
+        ))),
+        // Whatever else is wrong is told by the lists.
+        _ => Ok(()),
+    }
+}
+
+/// Every object of the kinds above, as far as it can be had; the rest becomes gaps.
+async fn lists(api: &Api, namespace: Option<&str>, selector: Option<&str>, evidence: &mut Evidence) -> Vec<Object> {
+    let query = selector.map_or_else(String::new, |selector| format!("labelSelector={}", encoded(selector)));
+    let asked = KINDS.iter().map(|kind| {
+        let query = if kind.selected { query.as_str() } else { "" };
+        async move { (kind, api.list(&kind.path(namespace), &kind.api_version(), kind.kind, query).await) }
+    });
+    let found: Vec<(&Kind, Listed)> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let clusters = selector.map(|_| clusters_of(found.iter().flat_map(|(_, listed)| &listed.items)));
+    let mut objects = Vec::new();
+    for (kind, listed) in found {
+        if let Some(failed) = listed.failed {
+            missed(kind, namespace, &failed, evidence);
+        }
+        let theirs = |item: &Value| kind.group != "ray.io" || clusters.as_ref().is_none_or(|names| owns(item, names));
+        let items = listed.items.into_iter().filter(theirs);
+        objects.extend(items.map(Object::live));
+    }
+    objects
+}
+
+/// Namespace and name of the Ray clusters that the selected pods belong to.
+fn clusters_of<'v>(items: impl Iterator<Item = &'v Value>) -> BTreeSet<(String, String)> {
+    let pods = items.filter(|item| text(item, "/kind") == "Pod");
+    pods.map(|pod| (text(pod, "/metadata/namespace").into(), text(pod, "/metadata/labels/ray.io~1cluster").into()))
+        .collect()
+}
+
+/// Whether a resource of Ray is one of these clusters, or made one of them.
+fn owns(item: &Value, clusters: &BTreeSet<(String, String)>) -> bool {
+    let names = ["/metadata/name", "/status/rayClusterName", "/status/activeServiceStatus/rayClusterName"];
+    names.iter().any(|path| clusters.contains(&(text(item, "/metadata/namespace").into(), text(item, path).into())))
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn missed(kind: &Kind, namespace: Option<&str>, failed: &Failed, evidence: &mut Evidence) {
+    let ray = kind.group == "ray.io";
+    if ray && matches!(failed, Failed::NotFound { .. }) {
+        return; // The operator is not installed: there are none.
+    }
+    if *failed == Failed::TimedOut {
+        evidence.incomplete = true;
+    }
+    let place = namespace.map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"));
+    let what = format!("{} objects of {place}", kind.kind);
+    let why = why(failed, "list", &kind.resource(), namespace);
+    let needs = matches!(failed, Failed::Forbidden).then(|| {
+        let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
+        format!(r#"{role} rule: apiGroups ["{}"], resources ["{}"], verbs ["list"]"#, kind.group, kind.plural)
+    });
+    let code = (ray && needs.is_some()).then(|| "PRM03".into());
+    evidence.gaps.push(Gap { what, why: why.to_string(), needs, code });
+}
+
+/// Reads the Secrets and ConfigMaps that the evidence names, until none is left that was not asked for.
+async fn follow(api: &Api, no_secrets: bool, evidence: &mut Evidence, keys: &mut Keyring) {
+    let mut asked: BTreeSet<ObjectRef> = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let fresh: Vec<ObjectRef> =
+            wanted(evidence).into_iter().filter(|object| asked.insert(object.clone())).collect();
+        if fresh.is_empty() {
+            return;
+        }
+        let lookups = fresh.into_iter().map(|object| async move {
+            let answer = look_up(api, no_secrets, &object).await;
+            (object, answer)
+        });
+        let found: Vec<(ObjectRef, Result<Value, Look>)> =
+            futures::stream::iter(lookups).buffered(AT_ONCE).collect().await;
+        let mut objects = Vec::new();
+        for (object, answer) in found {
+            match answer {
+                Ok(value) => objects.push(Object::live(value)),
+                Err(look) => lost(object, look, evidence),
+            }
+        }
+        assemble(objects, evidence, keys);
+    }
+    evidence.problems.push(Problem {
+        origin: Origin::default(),
+        object: None,
+        message: format!("references lead on and on: the search for Secrets ended after {ROUNDS} rounds"),
+    });
+}
+
+/// Why a look-up gave no object.
+enum Look {
+    NotAsked,
+    NoName,
+    Failed(Failed),
+}
+
+async fn look_up(api: &Api, no_secrets: bool, object: &ObjectRef) -> Result<Value, Look> {
+    let plural = match object.kind.as_str() {
+        "Secret" if no_secrets => return Err(Look::NotAsked),
+        "Secret" => "secrets",
+        _ => "configmaps",
+    };
+    if !is_name(&object.namespace) || !is_name(&object.name) {
+        return Err(Look::NoName);
+    }
+    let path = format!("/api/v1/namespaces/{}/{plural}/{}", object.namespace, object.name);
+    let mut value = api.get(&path).await.map_err(Look::Failed)?;
+    // An answer about another object would be taken for this one.
+    if text(&value, "/metadata/name") != object.name || text(&value, "/metadata/namespace") != object.namespace {
+        return Err(Look::Failed(Failed::Nonsense("the API server answered with another object".into())));
+    }
+    if let Value::Object(fields) = &mut value {
+        fields.entry("apiVersion").or_insert_with(|| "v1".into());
+        fields.entry("kind").or_insert_with(|| object.kind.as_str().into());
+    }
+    Ok(value)
+}
+
+fn lost(object: ObjectRef, look: Look, evidence: &mut Evidence) {
+    let resource = if object.kind == "Secret" { "secrets" } else { "configmaps" };
+    let mut needs = None;
+    let mut code = None;
+    let why = match look {
+        Look::NotAsked => {
+            needs = Some("run without --no-secrets".into());
+            Why::NotAsked
+        }
+        Look::NoName => Why::Unreadable("its name is none that Kubernetes allows".into()),
+        Look::Failed(Failed::NotFound { status: true }) => {
+            evidence.lookups.push(Lookup { object, unseen: None });
+            return;
+        }
+        Look::Failed(failed) => {
+            if failed == Failed::Forbidden {
+                let name = &object.name;
+                needs = Some(format!(
+                    r#"Role rule: apiGroups [""], resources ["{resource}"], resourceNames ["{name}"], verbs ["get"]"#
+                ));
+                code = Some("PRM01".into());
+            }
+            evidence.incomplete |= failed == Failed::TimedOut;
+            why(&failed, "get", resource, Some(&object.namespace))
+        }
+    };
+    evidence.gaps.push(Gap { what: object.to_string(), why: why.to_string(), needs, code });
+    evidence.lookups.push(Lookup { object, unseen: Some(why) });
+}
+
+fn why(failed: &Failed, verb: &str, resource: &str, namespace: Option<&str>) -> Why {
+    match failed {
+        Failed::Forbidden => {
+            Why::Forbidden { verb: verb.into(), resource: resource.into(), namespace: namespace.map(str::to_string) }
+        }
+        Failed::TimedOut => Why::TimedOut,
+        other => Why::Unreadable(other.to_string()),
+    }
 }
