@@ -25,6 +25,9 @@ const RESTART: &str = "Start the pods again";
 
 fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> {
     let party = |at: &usize| model.parties.get(*at);
+    if let Some(steps) = injected(model, edit) {
+        return steps;
+    }
     match edit {
         Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, p, *on)),
         Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(p, *slot)),
@@ -88,6 +91,27 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
             vec![text_step(format!("Let {} dial {to} instead of {from}", p.id)), restart(p)]
         }),
     }
+}
+
+/// Containers that KubeRay makes are mended in the object they are made from.
+fn injected(model: &Model, edit: &Edit) -> Option<Vec<RemedyStep>> {
+    let (Edit::SetSwitch { party, .. } | Edit::Provide { party, .. } | Edit::Share { party, .. }) = edit else {
+        return None;
+    };
+    let party = model.parties.get(*party)?;
+    let variables = "RAY_USE_TLS, RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT";
+    let text = match party.role {
+        Role::Waiter => format!(
+            "Write {variables} under env, not envFrom, of the Ray container of the worker group in {}: KubeRay copies env and mounts to {}, but not envFrom",
+            party.object, party.container
+        ),
+        Role::Autoscaler => format!(
+            "Write {variables} under spec.autoscalerOptions.env of {}, and mount the same files under spec.autoscalerOptions.volumeMounts: KubeRay copies nothing to the autoscaler",
+            party.object
+        ),
+        _ => return None,
+    };
+    Some(vec![text_step(text), restart(party)])
 }
 
 fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {

@@ -40,6 +40,11 @@ pub fn health_check(words: &[String]) -> Option<Option<String>> {
     Some(flag(&words[at + 2..], "--address"))
 }
 
+/// Whether the words submit a job: `ray job submit` speaks HTTP to the dashboard, and no gRPC.
+pub fn submits_job(words: &[String]) -> bool {
+    words.windows(2).any(|pair| is_ray(&pair[0]) && pair[1] == "job")
+}
+
 /// Addresses of Ray in a command that is no `ray start`: words with `ray://` and the value of `--cluster`.
 pub fn addresses(words: &[String]) -> Vec<String> {
     let mut found: Vec<String> = flag(words, "--cluster").into_iter().collect();

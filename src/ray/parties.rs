@@ -133,6 +133,12 @@ fn client(
     container: &Container,
     not_judged: &mut Vec<(String, String)>,
 ) -> Option<Draft> {
+    let submitter = workload.object.kind == "RayJob" && workload.group.is_none();
+    if submitter || command::submits_job(&container.command) {
+        let what = format!("{} container {}", workload.object, container.name);
+        not_judged.push((what, "it submits jobs over the dashboard's plaintext HTTP, and dials no TLS port".into()));
+        return None;
+    }
     let namespace = &workload.object.namespace;
     let address = settings::variable(evidence, namespace, container, "RAY_ADDRESS");
     let own_tls = container.env.iter().any(|v| v.name == "RAY_USE_TLS" || v.name.starts_with("RAY_TLS_"))
@@ -322,6 +328,13 @@ fn assign(evidence: &Evidence, drafts: &mut Vec<Draft>, not_judged: &mut Vec<(St
         }
     }
     drafts.retain(|d| d.party.cluster != usize::MAX);
+    for draft in drafts.iter() {
+        for dial in &draft.dials {
+            if let Seen::Unseen(why) = dial {
+                not_judged.push((format!("the address that {} dials", draft.party.id), why.to_string()));
+            }
+        }
+    }
 }
 
 fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) -> Result<usize, String> {
