@@ -17,6 +17,8 @@ pub mod names;
 pub mod permissions;
 pub mod rotation;
 pub mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 

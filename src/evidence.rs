@@ -39,7 +39,11 @@ pub struct Evidence {
     pub partial: bool,
     /// Pod templates and pods of equal template, sorted by namespace, kind, name.
     pub workloads: Vec<Workload>,
-    /// Secrets that something in the evidence refers to (live) or that were given (manifests).
+    /// Secrets that something in the evidence refers to (live) or that were given (manifests), sorted. Manifests may give
+    /// one twice: the later one, which the cluster ends up with, stands first.
+    ///
+    /// A file of this machine is one of kind `File`, with no namespace, the path as its name and its bytes under the
+    /// empty key; this shell is a workload of kind `Shell`.
     pub secrets: Vec<Secret>,
     /// ConfigMaps, as [`Evidence::secrets`].
     pub config_maps: Vec<ConfigMap>,
@@ -106,7 +110,7 @@ impl Evidence {
 
     /// The Secret of this name. `Absent` only when the source could have shown it.
     pub fn secret(&self, namespace: &str, name: &str) -> Seen<&Secret> {
-        let found = self.secrets.iter().find(|s| s.object.is(namespace, name));
+        let found = self.secrets.iter().find(|s| s.object.kind != "File" && s.object.is(namespace, name));
         found.map_or_else(|| self.lost("Secret", namespace, name), Seen::Found)
     }
 
@@ -116,11 +120,20 @@ impl Evidence {
         found.map_or_else(|| self.lost("ConfigMap", namespace, name), Seen::Found)
     }
 
+    /// The file of this path, where files were read.
+    pub fn file(&self, path: &str) -> Seen<&Content> {
+        let found = self.secrets.iter().find(|s| s.object.kind == "File" && s.object.name == path);
+        match found.and_then(|s| s.data.values().next()) {
+            Some(content) => Seen::Found(content),
+            None => self.lost("File", "", path),
+        }
+    }
+
     fn lost<T>(&self, kind: &str, namespace: &str, name: &str) -> Seen<T> {
         match self.lookups.iter().find(|l| l.object.kind == kind && l.object.is(namespace, name)) {
             Some(Lookup { unseen: None, .. }) => Seen::Absent,
             Some(Lookup { unseen: Some(why), .. }) => Seen::Unseen(why.clone()),
-            None if self.mode == Mode::Manifests => Seen::Unseen(Why::NotInManifests),
+            None if self.mode == Mode::Manifests && kind != "File" => Seen::Unseen(Why::NotInManifests),
             None => Seen::Unseen(Why::NotAsked),
         }
     }

@@ -74,12 +74,13 @@ impl Chains {
         list
     }
 
-    /// The first party of the presenter's cluster, itself included, whose trust file knows the presenter's issuer.
+    /// A party of the presenter's cluster whose trust file knows the presenter's issuer, first itself.
     fn known_to(&self, case: &Case<'_>, presenter: usize) -> Option<usize> {
         let chain = self.presented.get(&presenter)?;
         let cluster = case.model.parties[presenter].cluster;
-        let mut verifiers = self.trusted.iter().filter(|(party, _)| case.model.parties[**party].cluster == cluster);
-        verifiers.find(|(_, trust)| knows(case, trust, chain) == Some(true)).map(|(&party, _)| party)
+        let here = self.trusted.iter().filter(|(party, _)| case.model.parties[**party].cluster == cluster);
+        let own = self.trusted.get_key_value(&presenter);
+        own.into_iter().chain(here).find(|(_, trust)| knows(case, trust, chain) == Some(true)).map(|(&party, _)| party)
     }
 }
 

@@ -227,7 +227,8 @@ pub fn blames<'a>(case: &Case<'a>) -> Vec<Blame<'a>> {
         if !matches!(judged.effective(), Verdict::Reject { .. }) {
             continue;
         }
-        for verdict in [judged.observed.as_ref(), Some(&judged.core), Some(&judged.python)].into_iter().flatten() {
+        let core = (!judged.python_only).then_some(&judged.core);
+        for verdict in [judged.observed.as_ref(), core, Some(&judged.python)].into_iter().flatten() {
             let Verdict::Reject { by, reason } = verdict else { continue };
             let (refuser, other) = match by {
                 Side::Dialer => (connection.dialer, connection.target),

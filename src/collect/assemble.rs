@@ -9,6 +9,7 @@ mod wanted;
 mod workloads;
 
 pub use field::{Mark, Marks};
+pub(crate) use redact::{kept_name, kept_value};
 pub use wanted::wanted;
 
 use serde_json::Value;

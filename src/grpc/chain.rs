@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::certificate::{Certificate, Purpose};
-use super::extensions::NAME_CONSTRAINTS;
+use super::extensions::{self, NAME_CONSTRAINTS};
 use super::parse::OFFSET;
 use super::path::{self, Broken, Path};
 use super::profile::Profile;
@@ -23,7 +23,7 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
         Ok(None) => return Ok(None),
         Err(why) => return Ok(Some(why)),
     };
-    let mut cannot = undecided(leaf, &path);
+    let mut cannot = undecided(&case, leaf, &path);
     if let Some(broken) = path.broken {
         issuer_missing(&case, &path, broken)?;
     }
@@ -75,20 +75,35 @@ fn key_kind(leaf: &Certificate) -> Result<(), Box<Reason>> {
     Ok(())
 }
 
-/// Features on the path that the rules here do not decide. What a trusted certificate says counts only in part.
-fn undecided(leaf: &Certificate, path: &Path<'_>) -> Option<String> {
-    if !matches!(leaf.key.algorithm.as_str(), "RSA" | "P-256" | "P-384")
-        || leaf.key.algorithm == "RSA" && !(1024..=8192).contains(&leaf.key.bits)
-    {
-        return Some(format!("the key of {} is {} of {} bits", leaf.subject, leaf.key.algorithm, leaf.key.bits));
+/// What the rules here do not decide. Of a trusted certificate, policies do not count; of one that is not on the path, only
+/// what leaves open whether gRPC reads it at all.
+fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<String> {
+    let key = &leaf.key;
+    let usual = match key.algorithm.as_str() {
+        "RSA" => (1024..=8192).contains(&key.bits),
+        algorithm => matches!(algorithm, "P-256" | "P-384"),
+    };
+    if !usual || !key.spki.is_empty() && !load::has_one_encoding(key) {
+        return Some(format!(
+            "the key of {} is {} of {} bits in an unusual form",
+            leaf.subject, key.algorithm, key.bits
+        ));
     }
-    path.certificates.iter().enumerate().find_map(|(at, certificate)| {
+    let has = |certificate: &Certificate, what: &String| Some(format!("{} has {what}", certificate.subject));
+    for (at, certificate) in path.certificates.iter().enumerate() {
         let trusted = at >= path.untrusted;
         if trusted && !certificate.malformed.is_empty() {
             return Some(format!("in the trusted {} {}", certificate.subject, certificate.malformed.join(", ")));
         }
-        let counts = |what: &&String| !trusted || [NAME_CONSTRAINTS, OFFSET].contains(&what.as_str());
-        certificate.undecided.iter().find(counts).map(|what| format!("{} has {what}", certificate.subject))
+        let mut counting = certificate.undecided.iter().filter(|what| !trusted || !extensions::is_void_in_anchor(what));
+        if let Some(what) = counting.next() {
+            return has(certificate, what);
+        }
+    }
+    case.presented.iter().chain(case.trust).find_map(|certificate| {
+        let is_harmless =
+            |what: &str| extensions::is_void_in_anchor(what) || what == NAME_CONSTRAINTS || what == OFFSET;
+        certificate.undecided.iter().find(|what| !is_harmless(what)).and_then(|what| has(certificate, what))
     })
 }
 

@@ -27,6 +27,16 @@ pub(super) const KEY_USAGE_MALFORMED: &str = "keyUsage is malformed";
 /// Undecided, also in a trusted certificate.
 pub(super) const NAME_CONSTRAINTS: &str = "name constraints";
 
+const POLICIES: &str = "policies";
+const POLICY_RULES: &str = "policy constraints or mappings";
+const REPEATED_POLICIES: &str = "a repeated extension about policies";
+const NETSCAPE: &str = "an unusual nsCertType";
+
+/// Whether something undecided plays no part when it stands in a trusted certificate.
+pub(super) fn is_void_in_anchor(undecided: &str) -> bool {
+    [POLICIES, POLICY_RULES, REPEATED_POLICIES, NETSCAPE].contains(&undecided)
+}
+
 /// Reads the contents of the `[3]` of a certificate. `Err` is what makes gRPC refuse the certificate as a whole.
 pub(super) fn read(content: &[u8], undecided: &mut Vec<String>) -> Result<Extensions, String> {
     let mut list = der::only(content, SEQUENCE, "the extensions")?;
@@ -52,9 +62,11 @@ pub(super) fn read(content: &[u8], undecided: &mut Vec<String>) -> Result<Extens
         let repeated = seen.contains(&oid);
         match found.take(&oid, value, critical, undecided) {
             Taken::Unknown if critical => found.unknown_critical.push(oid.clone()),
-            Taken::Undecided if repeated => undecided.push(format!("a repeated extension {oid}")),
+            Taken::Undecided if repeated => undecided.push(REPEATED_POLICIES.into()),
             Taken::Unknown | Taken::Undecided => {}
-            Taken::Known(name) if repeated => found.malformed.push(format!("{name} is repeated")),
+            Taken::Known(name) | Taken::Malformed(name) if repeated => {
+                found.malformed.push(format!("{name} is repeated"))
+            }
             Taken::Known(_) => {}
             Taken::Malformed(name) => found.malformed.push(format!("{name} is malformed")),
         }
@@ -102,21 +114,21 @@ impl Extensions {
             "2.5.29.37" => ("extKeyUsage", self.ext_key_usage(value)),
             "2.5.29.32" => {
                 if !are_plain_policies(value) {
-                    undecided.push("policies".into());
+                    undecided.push(POLICIES.into());
                 }
                 return Taken::Undecided;
             }
             "2.5.29.33" | "2.5.29.36" | "2.5.29.54" => {
-                undecided.push("policy constraints or mappings".into());
+                undecided.push(POLICY_RULES.into());
                 return Taken::Undecided;
             }
             "2.16.840.1.113730.1.1" => {
                 if critical {
-                    undecided.push("a critical nsCertType".into());
+                    undecided.push(NETSCAPE.into());
                 }
                 match first_bits(value) {
                     Ok(octet) => _ = self.netscape_type.get_or_insert(octet),
-                    Err(_) => undecided.push("a malformed nsCertType".into()),
+                    Err(_) => undecided.push(NETSCAPE.into()),
                 }
                 return Taken::Undecided;
             }

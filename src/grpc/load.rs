@@ -141,7 +141,7 @@ fn key_fits(certificates: &[Certificate], key: Key<'_>) -> Result<(), Verdict> {
 }
 
 /// Whether equal keys have equal bytes: an EC point may also be compressed, and RSA parameters left out.
-fn has_one_encoding(key: &PublicKey) -> bool {
+pub(super) fn has_one_encoding(key: &PublicKey) -> bool {
     let Ok((algorithm, Some(bits))) = super::parse::subject_public_key_info(&key.spki) else { return false };
     match key.algorithm.as_str() {
         "RSA" => algorithm.parameters == [5, 0],

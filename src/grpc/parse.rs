@@ -238,3 +238,96 @@ fn algorithm_name(oid: &str) -> String {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+
+    use super::super::certificate::{Name, Purpose};
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut params = CertificateParams::new(["ray-head".to_string(), "10.0.0.5".into()]).unwrap();
+        params.distinguished_name.push(DnType::OrganizationName, "Ray");
+        params.distinguished_name.push(DnType::CommonName, "Ray Head");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(3));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    fn at(tag: u8, text: &str) -> Result<Timestamp, String> {
+        let bytes = der::wrap(tag, text.as_bytes());
+        time(Reader::new(&bytes).any().unwrap(), &mut Vec::new())
+    }
+
+    #[test]
+    fn facts_are_read() {
+        let certificate = certificate(&sample()).unwrap();
+        assert_eq!(certificate.version, 3);
+        assert!(certificate.subject.contains("CN=Ray Head") && certificate.subject.contains("O=Ray"));
+        assert_eq!(certificate.issuer_canonical, certificate.subject_canonical);
+        assert_eq!(certificate.names.unwrap(), [Name::Dns("ray-head".into()), Name::Ip(vec![10, 0, 0, 5])]);
+        assert_eq!((certificate.ca, certificate.path_len), (Some(true), Some(3)));
+        let usage = certificate.key_usage.unwrap();
+        assert!(usage.digital_signature && usage.cert_sign && !usage.key_encipherment);
+        assert_eq!(certificate.purposes.unwrap(), [Purpose::ServerAuth]);
+        assert_eq!((certificate.key.algorithm.as_str(), certificate.key.bits), ("P-256", 256));
+        assert_eq!(certificate.signature_algorithm, "ecdsa-with-SHA256");
+        assert_eq!(certificate.authority_key_id, certificate.subject_key_id);
+        assert!(certificate.undecided.is_empty() && certificate.malformed.is_empty());
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(at(0x17, "491231235959Z").unwrap().to_string(), "2049-12-31T23:59:59Z");
+        assert_eq!(at(0x17, "500101000000Z").unwrap().to_string(), "1950-01-01T00:00:00Z");
+        assert_eq!(at(0x18, "20240229000000Z").unwrap().to_string(), "2024-02-29T00:00:00Z");
+        assert_eq!(at(0x18, "99991231235959Z").unwrap(), Timestamp::MAX);
+        for (tag, text) in [
+            (0x17, "4912312359Z"),
+            (0x17, "491331235959Z"),
+            (0x17, "490230235959Z"),
+            (0x17, "491231235960Z"),
+            (0x17, "491231235959"),
+            (0x18, "20240229000000.5Z"),
+            (0x18, "20240229000000+0100"),
+            (0x16, "491231235959Z"),
+            (0x17, "4912312359-1Z"),
+        ] {
+            assert!(at(tag, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_certificate_is_refused() {
+        let mut der = sample();
+        der.push(0);
+        assert!(certificate(&der).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn spoiled_certificates_never_panic(spots in proptest::collection::vec((0usize..700, any::<u8>()), 1..6), cut in 0usize..700) {
+            let mut der = sample();
+            for (spot, byte) in spots {
+                if let Some(place) = der.get_mut(spot) {
+                    *place = byte;
+                }
+            }
+            if cut < 60 {
+                der.truncate(cut);
+            }
+            if let Ok(certificate) = certificate(&der) {
+                super::super::signature::verify(&certificate, &certificate);
+            }
+        }
+
+        #[test]
+        fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = certificate(&bytes);
+        }
+    }
+}

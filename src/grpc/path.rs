@@ -122,14 +122,21 @@ fn authority_fits(issuer: &Certificate, certificate: &Certificate) -> bool {
         && certificate.authority_issuer.as_ref().is_none_or(|name| *name == issuer.issuer_canonical)
 }
 
+/// Trusted certificates up to which the core's order is worked out; it takes a sort per certificate.
+const SORTED: usize = 512;
+
 /// The trust file in the order in which gRPC holds it.
 struct Store<'a> {
     held: Vec<&'a Certificate>,
-    profile: Profile,
+    /// Whether those of equal name are in gRPC's order too.
+    is_certain: bool,
 }
 
 impl<'a> Store<'a> {
     fn new(trust: &'a [Certificate], profile: Profile) -> Self {
+        if trust.len() > SORTED {
+            return Self { held: trust.iter().collect(), is_certain: false };
+        }
         let mut held: Vec<&Certificate> = Vec::new();
         for certificate in trust {
             sort(&mut held, profile);
@@ -138,15 +145,17 @@ impl<'a> Store<'a> {
             }
         }
         sort(&mut held, profile);
-        Self { held, profile }
+        let is_certain = profile == Profile::Core || held.len() <= STABLE;
+        Self { held, is_certain }
     }
 
     fn issuer_of(&self, certificate: &Certificate) -> Result<Option<&'a Certificate>, String> {
         let mut fitting = self.held.iter().copied().filter(|candidate| may_issue(candidate, certificate));
         let first = fitting.next();
-        if self.profile == Profile::Python && self.held.len() > STABLE && fitting.next().is_some() {
+        if !self.is_certain && fitting.any(|other| Some(other) != first) {
             return Err(format!(
-                "several trusted certificates named {} fit, among more than {STABLE}, and gRPC's order of them is not certain",
+                "several of the {} trusted certificates fit as {}, and gRPC's order of them is not certain",
+                self.held.len(),
                 certificate.issuer
             ));
         }

@@ -79,7 +79,7 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
         return cannot();
     };
     // A key that cannot be read is not a signature that fails.
-    let Ok(public) = ParsedPublicKey::new(rules, bits.to_vec()) else {
+    let Ok(public) = ParsedPublicKey::new(rules, bits) else {
         return Outcome::Cannot(format!("an issuer key of kind {key} and an unusual form or size"));
     };
     match public.verify_sig(signed, signature) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::grpc::certificate::{Certificate, Name};
 use crate::grpc::profile::Profile;
-use crate::grpc::verdict::{Role, Verdict as Grpc};
+use crate::grpc::verdict::{Fault, Reason, Role, Verdict as Grpc};
 use crate::ray::{Address, Connection, Party, Switch};
 
 use super::side::{self, Chain, Loaded, Side};
@@ -76,7 +76,7 @@ pub(super) fn client(dialer: &Side, trust: &Loaded<Vec<Certificate>>, now: Times
     let (chains, note) = match &dialer.identity {
         Loaded::Ready(chains, note) => (chains, note),
         Loaded::Fails(failure) => return Grpc::CannotTell(failure.text()),
-        Loaded::Unknown(why) => return Grpc::CannotTell(why.clone()),
+        Loaded::Unknown(why) => return unknown(trust, why),
     };
     let verdicts = chains.all().into_iter().map(|(_, chain)| side::chain(chain, trust, Role::Client, now, profile));
     noted(worst(verdicts), note)
@@ -116,7 +116,7 @@ fn server(
     let (chains, note) = match &theirs.identity {
         Loaded::Ready(chains, note) => (chains, note),
         Loaded::Fails(failure) => return Grpc::CannotTell(failure.text()),
-        Loaded::Unknown(why) => return Grpc::CannotTell(why.clone()),
+        Loaded::Unknown(why) => return unknown(trust, why),
     };
     let verdicts = chains.all().into_iter().flat_map(|(pod, chain)| {
         let named = match chain.first() {
@@ -164,6 +164,19 @@ fn beforehand(leaf: &Certificate, profile: Profile) -> Grpc {
         return Grpc::CannotTell("the pods' IPs are not known beforehand".into());
     }
     Grpc::Reject(side::name_reason(leaf, "the pod's own IP", None, profile))
+}
+
+/// A chain that was not seen: refused all the same by whoever trusts nothing.
+fn unknown(trust: &Loaded<Vec<Certificate>>, why: &str) -> Grpc {
+    match trust {
+        Loaded::Ready(trust, _) if trust.is_empty() => Grpc::Reject(Reason {
+            fault: Fault::UnknownIssuer,
+            certificate: None,
+            text: "the trust file holds no certificate, so every peer is refused".into(),
+            words: Some("CERTIFICATE_VERIFY_FAILED".into()),
+        }),
+        _ => Grpc::CannotTell(why.to_owned()),
+    }
 }
 
 fn unserved(chains: &Chain, target: &Party) -> Option<String> {

@@ -137,7 +137,13 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
         return Loaded::Ready(Chain::Shared(made.clone()), None);
     }
     if file.mended {
-        return Loaded::Unknown("the certificate is yet to be made".into());
+        // A new certificate helps nothing while its key cannot be loaded.
+        return match &party.key.content {
+            _ if party.key.mended => Loaded::Unknown("the certificate is yet to be made".into()),
+            Seen::Absent => Loaded::Fails(absent(&party.key)),
+            Seen::Found(key) if !matches!(usable(&key.keys), Key::Usable(_)) => Loaded::Fails(no_key(&party.key)),
+            Seen::Found(_) | Seen::Unseen(_) => Loaded::Unknown("the certificate is yet to be made".into()),
+        };
     }
     let facts = match &file.content {
         Seen::Found(facts) => facts,
@@ -194,6 +200,10 @@ fn absent(file: &TlsFile) -> Failure {
         None => "it is not set".to_owned(),
     };
     Failure::File { variable: file.variable, text }
+}
+
+fn no_key(file: &TlsFile) -> Failure {
+    Failure::File { variable: file.variable, text: "it holds no private key that gRPC can load".into() }
 }
 
 /// gRPC reads the first private key of the file.

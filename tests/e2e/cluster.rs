@@ -72,14 +72,10 @@ impl Namespace {
         });
     }
 
-    /// Runs raytls on this namespace.
+    /// Runs raytls; keeps what it says on stderr.
     pub(crate) fn raytls(&self, command: &str, args: &[&str]) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_raytls"))
-            .args([command, "-n", &self.name])
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_raytls")).arg(command).args(args).stdin(Stdio::null()).output().unwrap();
         self.save(&format!("{command}.stderr"), &output.stderr);
         output
     }

@@ -41,6 +41,7 @@ fn one_leaf_with_the_names_of_all_nodes_is_healthy() {
     secret(&ns, "ray-tls", &ca, &ca.leaf(&NAMES, Ends::NextYear));
     start(&ns, HEAD, WORKER);
     expect_healthy(&ns);
+    expect_same_report_from_a_snapshot(&ns);
 }
 
 #[test]
@@ -150,9 +151,24 @@ fn expect_cause(ns: &Namespace, codes: &[&str]) {
     assert!(!list(&first["remedy"], "steps").is_empty(), "a cause without a remedy: {first:#}");
 }
 
+/// A live cluster and its snapshot, judged at the same time, give the same bytes.
+fn expect_same_report_from_a_snapshot(ns: &Namespace) {
+    let file = ns.file("snapshot");
+    let file = file.to_str().unwrap();
+    let now = jiff::Timestamp::now().to_string();
+    let written = ns.raytls("snapshot", &["-n", &ns.name, "-o", file]);
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let live = ns.raytls("doctor", &["-n", &ns.name, "-o", "json", "--now", &now]);
+    let again = ns.raytls("doctor", &["--from", file, "-o", "json", "--now", &now]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), String::from_utf8_lossy(&live.stdout));
+    assert_eq!(again.status.code(), live.status.code());
+    let snapshot = std::fs::read_to_string(file).unwrap();
+    assert!(!snapshot.contains("PRIVATE KEY"), "{file} holds a private key");
+}
+
 /// Runs the doctor, keeps its report and adds the row of the scenario to `results.md`.
 fn doctor(ns: &Namespace) -> (Value, Option<i32>) {
-    let output = ns.raytls("doctor", &["-o", "json"]);
+    let output = ns.raytls("doctor", &["-n", &ns.name, "-o", "json"]);
     ns.save("json", &output.stdout);
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|why| panic!("no JSON report ({why}); stderr: {}", String::from_utf8_lossy(&output.stderr)));

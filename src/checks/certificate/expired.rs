@@ -43,3 +43,44 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::diagnose::edit::Edit;
+    use crate::evidence::Mode;
+
+    fn at(now: &str) -> Scene {
+        let ca = Ca::new("ray-ca");
+        Scene::at(now, Mode::Manifests, cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem)), vec![])
+    }
+
+    #[test]
+    fn the_second_of_not_after_is_too_late() {
+        assert_eq!(at("2026-12-31T23:59:59Z").run(&CHECK), []);
+        let scene = at("2027-01-01T00:00:00Z");
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.at, Some("2027-01-01T00:00:00Z".parse().unwrap()));
+        assert!(matches!(&finding.edits[..], [Edit::Reissue { fixes, .. }] if fixes == &[Fix::Dates]));
+        let every: Vec<usize> = (0..scene.model.connections.len()).collect();
+        assert_eq!(finding.breaks, every);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn the_message_has_names_and_dates() {
+        let finding = only(&at("2027-01-13T00:00:00Z"), &CHECK);
+        assert_eq!(
+            finding.message,
+            "Certificate CN=ray-node in key tls.crt of Secret ray/ray-tls expired at 2027-01-01T00:00:00Z, 12 days ago: \
+             every peer of ray/ray-head, ray/ray-worker refuses it."
+        );
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -74,3 +74,48 @@ fn tell(case: &Case<'_>, findings: &mut Findings, shared: &Shared<'_>, certifica
 fn severity(now: Timestamp, end: Timestamp) -> Severity {
     if end.duration_since(now) < NOW { Severity::Error } else { Severity::Warning }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::evidence::Mode;
+
+    fn at(now: &str) -> Scene {
+        let ca = Ca::new("ray-ca");
+        Scene::at(now, Mode::Manifests, cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem)), vec![])
+    }
+
+    #[test]
+    fn a_warning_within_30_days_and_an_error_within_a_day() {
+        assert_eq!(at("2026-12-01T00:00:00Z").run(&CHECK), []);
+        let warned = only(&at("2026-12-02T00:00:00Z"), &CHECK);
+        assert_eq!((warned.severity, &warned.breaks[..]), (Severity::Warning, &[][..]));
+        assert_eq!(only(&at("2026-12-31T00:00:00Z"), &CHECK).severity, Severity::Warning);
+        assert_eq!(only(&at("2026-12-31T00:00:01Z"), &CHECK).severity, Severity::Error);
+        // What has expired is CRT01's.
+        assert_eq!(at("2027-01-01T00:00:00Z").run(&CHECK), []);
+    }
+
+    #[test]
+    fn the_ca_counts_unless_a_later_one_of_its_name_is_beside_it() {
+        let ca = Ca::with("ray-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 6, 11));
+        let scene = |trust: &str| Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), trust)));
+        let finding = only(&scene(&ca.pem), &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+        assert!(matches!(finding.edits[..], [Edit::RenewCa { .. }]));
+        let renewed = ca.again("ray-ca", |_| {});
+        assert_eq!(scene(&format!("{}{renewed}", ca.pem)).run(&CHECK), []);
+        // A CA that issued nothing here.
+        let stranger = Ca::with("old-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 6, 11));
+        let good = Ca::new("ray-ca");
+        let both = format!("{}{}", good.pem, stranger.pem);
+        assert_eq!(Scene::manifests(cluster_with(tls_secret("ray-tls", &good.leaf(), &both))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -40,3 +40,35 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use rcgen::KeyPair;
+
+    fn scene(algorithm: &'static rcgen::SignatureAlgorithm) -> Scene {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf_of(KeyPair::generate_for(algorithm).unwrap(), |_| {});
+        Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+    }
+
+    #[test]
+    fn ed25519_and_p521_never_work_and_p384_does() {
+        for algorithm in [&rcgen::PKCS_ED25519, &rcgen::PKCS_ECDSA_P521_SHA512] {
+            let scene = scene(algorithm);
+            let finding = only(&scene, &CHECK);
+            assert_mends(&scene, &finding);
+            assert!(
+                matches!(&finding.edits[..], [crate::diagnose::edit::Edit::Reissue { fixes, .. }] if fixes == &[Fix::Key])
+            );
+        }
+        assert_eq!(scene(&rcgen::PKCS_ECDSA_P384_SHA384).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -47,3 +47,31 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         pair.certificate.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn the_ca_before_the_leaf() {
+        let ca = Ca::new("ray-ca");
+        let leaf = ca.leaf();
+        let scene = |certificate: String| {
+            let pair = Pair { certificate, key: leaf.key.clone() };
+            Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+        };
+        let reversed = scene(format!("{}{}", ca.pem, leaf.certificate));
+        let finding = only(&reversed, &CHECK);
+        assert!(finding.message.contains("belongs to certificate 2 of the file, CN=ray-node"), "{}", finding.message);
+        assert_eq!(finding.edits.len(), 2);
+        assert_mends(&reversed, &finding);
+        assert_eq!(reversed.run(&crate::checks::key::mismatch::CHECK), []);
+        assert_eq!(scene(format!("{}{}", leaf.certificate, ca.pem)).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

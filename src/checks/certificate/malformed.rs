@@ -67,3 +67,54 @@ fn found(shared: &Shared<'_>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    fn scene(ca: &Ca, trust: &str) -> Scene {
+        let pair = ca.leaf();
+        let values = [("tls.crt", pair.certificate.as_str()), ("tls.key", &pair.key), ("ca.crt", trust)];
+        Scene::manifests(cluster_with(secret("ray-tls", &values)))
+    }
+
+    #[test]
+    fn each_way_to_spoil_pem_is_told_by_name() {
+        let ca = Ca::new("ray-ca");
+        let pem = ca.pem.clone();
+        let indented: String = pem.lines().map(|line| format!("  {line}\n")).collect();
+        let half = pem.split_at(200).0.to_owned();
+        let joined = format!("{}{pem}", pem.trim_end());
+        let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let cases = [
+            (format!("\u{feff}{pem}"), "byte order mark"),
+            (indented, "indented"),
+            (pem.replace('\n', "\\n"), "the two characters"),
+            (pem.replace('\n', " "), "became blanks"),
+            (half, "line 1"),
+            (joined, "line 1"),
+            (junk.to_owned(), "no X.509 certificate"),
+        ];
+        for (trust, found) in cases {
+            let scene = scene(&ca, &trust);
+            let finding = only(&scene, &CHECK);
+            assert!(finding.message.contains(found), "{found}: {}", finding.message);
+            assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+            assert_eq!(finding.edits.len(), 2);
+            assert_mends(&scene, &finding);
+        }
+    }
+
+    #[test]
+    fn what_grpc_reads_is_fine() {
+        let ca = Ca::new("ray-ca");
+        let pem = &ca.pem;
+        assert_eq!(scene(&ca, &format!("a comment\n{}", pem.replace('\n', "\r\n"))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -43,3 +43,32 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use rcgen::KeyUsagePurpose;
+
+    fn scene(usages: &[KeyUsagePurpose]) -> Scene {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf_with(|p| p.key_usages = usages.to_vec());
+        Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+    }
+
+    #[test]
+    fn key_encipherment_alone_is_not_enough_and_no_extension_is() {
+        let barred = scene(&[KeyUsagePurpose::KeyEncipherment]);
+        let finding = only(&barred, &CHECK);
+        assert!(finding.message.contains("Ray does not start with it"), "{}", finding.message);
+        assert_mends(&barred, &finding);
+        assert_eq!(scene(&[]).run(&CHECK), []);
+        assert_eq!(scene(&[KeyUsagePurpose::DigitalSignature]).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

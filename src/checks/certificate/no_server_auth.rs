@@ -42,3 +42,44 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use rcgen::ExtendedKeyUsagePurpose as Eku;
+
+    fn scene(purposes: &[Eku]) -> Scene {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf_with(|p| p.extended_key_usages = purposes.to_vec());
+        Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+    }
+
+    #[test]
+    fn without_server_auth() {
+        let refused = scene(&[Eku::ClientAuth]);
+        let finding = only(&refused, &CHECK);
+        assert_mends(&refused, &finding);
+        assert!(
+            matches!(&finding.edits[..], [crate::diagnose::edit::Edit::Reissue { fixes, .. }] if fixes == &[Fix::Uses])
+        );
+        assert!(finding.message.contains("allows clientAuth by"), "{}", finding.message);
+        only(&scene(&[Eku::Any]), &CHECK);
+        // Absent it excludes nothing; with the role beside others it is fine.
+        assert_eq!(scene(&[]).run(&CHECK), []);
+        assert_eq!(scene(&[Eku::ServerAuth, Eku::EmailProtection]).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_certificate_that_is_its_own_anchor_is_exempt() {
+        let pair = Ca::new("ray-ca").leaf_with(|p| p.extended_key_usages = vec![Eku::ClientAuth]);
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &pair.certificate)));
+        assert_eq!(scene.run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

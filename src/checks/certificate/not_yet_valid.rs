@@ -40,3 +40,29 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    fn from(day: u8) -> Scene {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf_with(|p| p.not_before = rcgen::date_time_ymd(2026, 6, day));
+        Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+    }
+
+    #[test]
+    fn valid_from_the_second_of_not_before() {
+        assert_eq!(from(1).run(&CHECK), []);
+        let scene = from(2);
+        let finding = only(&scene, &CHECK);
+        assert!(finding.message.contains("valid only from 2026-06-02T00:00:00Z, in 24 hours"), "{}", finding.message);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

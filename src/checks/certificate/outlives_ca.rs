@@ -47,3 +47,27 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         leaf.shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn the_same_second_is_told_and_a_self_signed_certificate_is_not() {
+        let ca = Ca::with("ray-ca", |p| p.not_after = rcgen::date_time_ymd(2027, 1, 1));
+        let scene = |pair: &Pair, trust: &str| Scene::manifests(cluster_with(tls_secret("ray-tls", pair, trust)));
+        let finding = only(&scene(&ca.leaf(), &ca.pem), &CHECK);
+        assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(finding.at, Some("2027-01-01T00:00:00Z".parse().unwrap()));
+        let shorter = ca.leaf_with(|p| p.not_after = rcgen::date_time_ymd(2026, 12, 31));
+        assert_eq!(scene(&shorter, &ca.pem).run(&CHECK), []);
+        let own = Pair { certificate: ca.pem.clone(), key: shorter.key };
+        assert_eq!(scene(&own, &ca.pem).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -59,3 +59,59 @@ fn weakness(certificate: &Certificate) -> Option<String> {
 fn is_md5(certificate: &Certificate) -> bool {
     certificate.signature_algorithm.to_ascii_lowercase().contains("md5")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    fn certificate(algorithm: &str, bits: u32, signature: &str) -> Certificate {
+        let scene = healthy();
+        let mut certificate = lens::leaf(&scene.model.parties[0]).unwrap();
+        certificate.key.algorithm = algorithm.into();
+        certificate.key.bits = bits;
+        certificate.signature_algorithm = signature.into();
+        certificate
+    }
+
+    /// `openssl req -x509 -newkey rsa:1024 -sha1 -subj /CN=ray-weak -addext subjectAltName=DNS:ray-head-svc`
+    const WEAK: &str = "\
+-----BEGIN CERTIFICATE-----
+MIICHTCCAYagAwIBAgIUcM6EZpIJld26evHHrZpkAPfdZnUwDQYJKoZIhvcNAQEF
+BQAwEzERMA8GA1UEAwwIcmF5LXdlYWswIBcNMjYxMTI0MDYwNDIzWhgPMjA3NjEx
+MTEwNjA0MjNaMBMxETAPBgNVBAMMCHJheS13ZWFrMIGfMA0GCSqGSIb3DQEBAQUA
+A4GNADCBiQKBgQDQiFKtzsFeIJJZgMsdrzPWuT+FHnCcjzLWzzBKryipZpHGLsCg
+ksaBLJseDmXBl9n3P6/F8GTQ6qPCQnio6mzlWD8jxZZjNGD7K1UHQfvdr+SJyg0h
+gkBBYs+mfyc/nAQZj7T73KRgqbaD2Zf8jhR6gzJnlJKT5zLx5DQuJjTxhwIDAQAB
+o2wwajAdBgNVHQ4EFgQUn061pMta1GClKs8w+b5C8a62so4wHwYDVR0jBBgwFoAU
+n061pMta1GClKs8w+b5C8a62so4wDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAO
+ggxyYXktaGVhZC1zdmMwDQYJKoZIhvcNAQEFBQADgYEAqIFBghBxYoUQjmn3ZBTX
+GpUkYAoIO/uL7BdUGzRP1k1Jc17eNQb5C/ZTgPsYjSCBd52Cypup6HKe98W8sso3
+BDMi0yeTiP2l3w+dEmO1nZhtr6joeAYfRhd2qrAX+VdXq0puuPi3AcLltwGyqJEg
+TJCB61e/smtHlACfNhbmYoI=
+-----END CERTIFICATE-----
+";
+
+    #[test]
+    fn a_weak_certificate_in_use_is_a_warning() {
+        let pair = Pair { certificate: WEAK.into(), key: Ca::new("ray-ca").leaf().key };
+        let finding = only(&Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, WEAK))), &CHECK);
+        assert_eq!((finding.severity, &finding.breaks[..]), (Severity::Warning, &[][..]));
+        assert!(finding.message.ends_with("has an RSA key of 1024 bits, less than 2048."), "{}", finding.message);
+    }
+
+    #[test]
+    fn short_rsa_keys_and_old_hashes_are_weak() {
+        let short = weakness(&certificate("RSA", 1024, "sha256WithRSAEncryption"));
+        assert_eq!(short.as_deref(), Some("has an RSA key of 1024 bits, less than 2048"));
+        assert!(weakness(&certificate("RSA", 2048, "sha1WithRSAEncryption")).is_some());
+        assert!(weakness(&certificate("RSA", 4096, "md5WithRSAEncryption")).is_some());
+        assert_eq!(weakness(&certificate("RSA", 2048, "sha256WithRSAEncryption")), None);
+        assert_eq!(weakness(&certificate("P-256", 256, "ecdsa-with-SHA256")), None);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -39,3 +39,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn a_broken_second_block_is_told_and_a_broken_first_one_is_not() {
+        let (ca, second) = (Ca::new("ray-ca"), Ca::new("new-ca").pem);
+        let scene = |trust: &str| Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), trust)));
+        let half = second.split_at(200).0;
+        let finding = only(&scene(&format!("{}{half}", ca.pem)), &CHECK);
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.message.contains("1 of the 2 certificates"), "{}", finding.message);
+        // CRT11's.
+        assert_eq!(scene(half).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Chains, Distrust};
 use crate::checks::lens;
 use crate::checks::{Case, Check, Findings, Severity};
-use crate::diagnose::edit::{Edit, Slot};
+use crate::diagnose::edit::Slot;
 use crate::grpc::certificate::Certificate;
 
 /// The check.
@@ -41,7 +41,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         );
         let finding = findings.add(shared.subject.clone(), message);
         finding.breaks = super::merged(refused.iter().map(|d| d.connections.clone()));
-        finding.edits = vec![Edit::RenewCa { certificate: ca.sha256.clone() }];
+        // A renewal keeps the uses of a CA; what is needed is another file.
+        finding.edits = lens::provide(&shared.uses);
         finding.fact("SHA-256 of the CA", ca.sha256.as_str(), lens::phrase(&shared.subject));
         shared.tell(case, finding);
     }
@@ -57,4 +58,36 @@ fn barred<'c>(chains: &'c Chains, distrust: &Distrust) -> Option<&'c Certificate
     let bars =
         |ca: &&Certificate| super::named_as_issuer(ca, top) && ca.key_usage.is_some_and(|usage| !usage.cert_sign);
     chains.trusted.get(&distrust.verifier)?.iter().find(bars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::checks::chain::unknown_issuer;
+    use rcgen::KeyUsagePurpose;
+
+    #[test]
+    fn a_ca_without_key_cert_sign_is_told_instead_of_an_unknown_issuer() {
+        let ca = Ca::new("ray-ca");
+        let barred = ca.again("ray-ca", |p| p.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &barred)));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&unknown_issuer::CHECK), []);
+    }
+
+    #[test]
+    fn a_ca_without_key_usage_may_sign() {
+        let ca = Ca::new("ray-ca");
+        let free = ca.again("ray-ca", |p| p.key_usages = vec![]);
+        assert_eq!(Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &free))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
 }

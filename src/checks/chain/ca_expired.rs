@@ -87,3 +87,46 @@ fn issued(chains: &Chains, case: &Case<'_>, users: &[usize], ca: &Certificate) -
     };
     chains.presented.iter().filter(|(party, chain)| ends_here(party, chain)).map(|(&party, _)| party).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::checks::certificate::expired;
+
+    #[test]
+    fn an_expired_ca_on_the_path() {
+        let ca = Ca::with("ray-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 5, 1));
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+        assert_eq!(finding.at, Some("2026-05-01T00:00:00Z".parse().unwrap()));
+        assert!(matches!(finding.edits[..], [Edit::RenewCa { .. }]));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&expired::CHECK), []);
+    }
+
+    #[test]
+    fn an_expired_leaf_does_not_hide_it() {
+        let end = rcgen::date_time_ymd(2026, 5, 1);
+        let ca = Ca::with("ray-ca", |p| p.not_after = end);
+        let pair = ca.leaf_with(|p| p.not_after = end);
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)));
+        assert!(!only(&scene, &CHECK).breaks.is_empty());
+        assert!(!only(&scene, &expired::CHECK).breaks.is_empty());
+    }
+
+    #[test]
+    fn an_expired_ca_that_issued_nothing_here_is_harmless() {
+        let ca = Ca::new("ray-ca");
+        let old = Ca::with("old-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 5, 1));
+        let bundle = format!("{}{}", old.pem, ca.pem);
+        assert_eq!(Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &bundle))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -111,3 +111,48 @@ fn everywhere(case: &Case<'_>) -> Vec<(Certificate, String)> {
 fn all(facts: &FileFacts) -> impl Iterator<Item = Certificate> + use<> {
     lens::parsed(facts).into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::checks::chain::unknown_issuer;
+
+    #[test]
+    fn proved_when_the_intermediate_is_stored_elsewhere() {
+        let root = Ca::new("ray-root");
+        let intermediate = root.intermediate("ray-intermediate");
+        let mut objects = cluster_with(tls_secret("ray-tls", &intermediate.leaf(), &root.pem));
+        // Without it nobody can know that there is one.
+        let unproved = Scene::manifests(objects.clone());
+        assert_eq!(unproved.run(&CHECK), []);
+        only(&unproved, &unknown_issuer::CHECK);
+        objects.push(secret("issuer", &[("ca.crt", &intermediate.pem)]));
+        let scene = Scene::manifests(objects);
+        let finding = only(&scene, &CHECK);
+        assert!(finding.facts.iter().any(|f| f.value == "CN=ray-intermediate" && f.origin.contains("ray/issuer")));
+        assert!(matches!(&finding.edits[..], [Edit::Reissue { fixes, .. }] if fixes == &[Fix::Chain]));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&unknown_issuer::CHECK), []);
+    }
+
+    #[test]
+    fn sent_or_trusted_it_is_not_missing() {
+        let root = Ca::new("ray-root");
+        let intermediate = root.intermediate("ray-intermediate");
+        let leaf = intermediate.leaf();
+        let sent = Pair { certificate: format!("{}{}", leaf.certificate, intermediate.pem), key: leaf.key.clone() };
+        let spare = secret("issuer", &[("ca.crt", &intermediate.pem)]);
+        for secret in [tls_secret("ray-tls", &sent, &root.pem), tls_secret("ray-tls", &leaf, &intermediate.pem)] {
+            let mut objects = cluster_with(secret);
+            objects.push(spare.clone());
+            assert_eq!(Scene::manifests(objects).run(&CHECK), []);
+        }
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -4,6 +4,7 @@ use super::{Chains, Distrust};
 use crate::checks::lens::{self, Shared};
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::{Edit, Slot};
+use crate::grpc::certificate::Certificate;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -55,7 +56,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let finding = findings.add(odd.subject.clone(), message);
         finding.confidence = odd.confidence();
         finding.breaks = super::merged(here.iter().map(|d| d.connections.clone()));
-        finding.edits = here.iter().map(|d| Edit::Trust { party: d.verifier, issuer_of: d.presenter }).collect();
+        finding.edits = edits(case, &chains, &here, &users);
         for file in files.iter().filter(|f| f.parties().iter().any(|&p| case.model.parties[p].cluster == cluster)) {
             for ca in lens::parsed(file.facts) {
                 let value = format!(
@@ -67,5 +68,92 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
                 finding.fact("trusted", value, lens::phrase(&file.subject));
             }
         }
+    }
+}
+
+/// Every trust file gets the CA it lacks. Where two CAs of one name would then stand side by side, which the two
+/// gRPCs resolve differently, the odd parties get certificates of the others' CA instead.
+fn edits(case: &Case<'_>, chains: &Chains, distrusts: &[&Distrust], odd: &[usize]) -> Vec<Edit> {
+    let known = |d: &Distrust| chains.known_to(case, d.presenter);
+    let clash = |d: &&Distrust| {
+        let (Some(has), Some(knower)) = (chains.trusted.get(&d.verifier), known(d)) else { return false };
+        let added = chains.trusted.get(&knower).map_or(&[][..], Vec::as_slice);
+        let namesakes = |ca: &Certificate, other: &Certificate| {
+            ca.subject_canonical == other.subject_canonical && ca.key.spki_sha256 != other.key.spki_sha256
+        };
+        has.iter().any(|ca| added.iter().any(|other| namesakes(ca, other)))
+    };
+    if !distrusts.iter().any(clash) {
+        let trust = |d: &&Distrust| Some(Edit::Trust { party: d.verifier, issuer_of: known(d)? });
+        return distrusts.iter().filter_map(trust).collect();
+    }
+    let other = chains.trusted.keys().find(|party| {
+        !odd.contains(party)
+            && odd.iter().any(|&o| case.model.parties[o].cluster == case.model.parties[**party].cluster)
+    });
+    let issue = |&party: &usize| other.map(|&trusted_by| Edit::IssueBy { party, trusted_by });
+    odd.iter().filter_map(issue).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::checks::chain::unknown_issuer;
+
+    fn scene(worker_trust: &[&Ca], worker_ca: &Ca, ca: &Ca) -> Scene {
+        let trust: String = worker_trust.iter().map(|c| c.pem.as_str()).collect();
+        Scene::manifests(vec![
+            head("head-tls"),
+            worker("worker-tls"),
+            service(),
+            tls_secret("head-tls", &ca.leaf(), &ca.pem),
+            tls_secret("worker-tls", &worker_ca.leaf(), &trust),
+        ])
+    }
+
+    #[test]
+    fn a_worker_that_trusts_another_ca() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("other-ca"));
+        let scene = scene(&[&other], &ca, &ca);
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.name, "worker-tls");
+        let worker = party(&scene, "ray/ray-worker");
+        assert!(finding.edits.iter().all(|e| matches!(e, Edit::Trust { party, .. } if *party == worker)));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&unknown_issuer::CHECK), []);
+    }
+
+    #[test]
+    fn two_islands_are_one_finding_with_the_edits_of_both_sides() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("other-ca"));
+        let scene = scene(&[&other], &other, &ca);
+        let finding = only(&scene, &CHECK);
+        let (head, worker) = (party(&scene, "ray/ray-head"), party(&scene, "ray/ray-worker"));
+        assert!(finding.edits.contains(&Edit::Trust { party: head, issuer_of: worker }));
+        assert!(finding.edits.contains(&Edit::Trust { party: worker, issuer_of: head }));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&unknown_issuer::CHECK), []);
+    }
+
+    #[test]
+    fn islands_whose_cas_have_one_name_get_one_ca() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("ray-ca"));
+        let scene = scene(&[&other], &other, &ca);
+        let finding = only(&scene, &CHECK);
+        assert!(matches!(finding.edits[..], [Edit::IssueBy { .. }]), "{:?}", finding.edits);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn a_bundle_of_both_is_fine() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("other-ca"));
+        assert_eq!(scene(&[&other, &ca], &ca, &ca).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
     }
 }

@@ -92,3 +92,43 @@ fn namesake(trust: &[Certificate], top: &Certificate) -> &'static str {
         false => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::checks::chain::trust_differs;
+
+    #[test]
+    fn a_leaf_of_a_ca_that_nobody_has() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("other-ca"));
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &other.leaf(), &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert!(finding.message.contains("issued by CN=other-ca"), "{}", finding.message);
+        assert_eq!(finding.subject.key.as_deref(), Some("tls.crt"));
+        assert_eq!(finding.edits.len(), 2);
+        assert!(finding.edits.iter().all(|e| matches!(e, Edit::IssueBy { .. })));
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&trust_differs::CHECK), []);
+    }
+
+    #[test]
+    fn a_new_ca_under_the_old_name() {
+        let (old, new) = (Ca::new("ray-ca"), Ca::new("ray-ca"));
+        let finding = only(&Scene::manifests(cluster_with(tls_secret("ray-tls", &new.leaf(), &old.pem))), &CHECK);
+        assert!(finding.message.contains("same name but another key"), "{}", finding.message);
+    }
+
+    #[test]
+    fn it_shows_behind_another_fault() {
+        let (ca, other) = (Ca::new("ray-ca"), Ca::new("other-ca"));
+        let expired = other.leaf_with(|p| p.not_after = rcgen::date_time_ymd(2026, 2, 1));
+        only(&Scene::manifests(cluster_with(tls_secret("ray-tls", &expired, &ca.pem))), &CHECK);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -42,3 +42,36 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         findings.add(subject, problem.message.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::evidence::{Evidence, Mode, ObjectRef, Origin, Problem};
+
+    fn scene(problems: Vec<Problem>) -> Scene {
+        let now = NOW.parse().unwrap();
+        let mut evidence = Evidence::new(Mode::Manifests, "test", now);
+        evidence.problems = problems;
+        Scene::of(evidence, now)
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_line() {
+        let origin = Origin { file: Some("a.yaml".into()), line: Some(12) };
+        let text = Problem { origin: origin.clone(), object: None, message: "line 12 is no YAML".into() };
+        let object = Some(ObjectRef::new("Secret", "ray", "tls"));
+        let findings = scene(vec![text, Problem { origin, object, message: "no data".into() }]).run(&CHECK);
+        let told: Vec<_> =
+            findings.iter().map(|f| (f.subject.kind.as_str(), f.subject.name.as_str(), f.subject.line)).collect();
+        assert_eq!(told, [("File", "a.yaml", Some(12)), ("Secret", "tls", Some(12))]);
+        assert_eq!(findings[0].message, "line 12 is no YAML");
+        assert_eq!(findings[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

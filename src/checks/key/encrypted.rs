@@ -38,3 +38,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         shared.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn an_encrypted_key_cannot_be_loaded() {
+        let ca = Ca::new("ray-ca");
+        let key = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIBBg==\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned();
+        let pair = Pair { key, ..ca.leaf() };
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("tls.key"));
+        assert_eq!(finding.edits.len(), 2);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -46,3 +46,27 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         pair.key.tell(case, finding);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn the_key_of_another_certificate() {
+        let ca = Ca::new("ray-ca");
+        let pair = Pair { key: ca.leaf().key, ..ca.leaf() };
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("tls.key"));
+        assert_eq!(finding.edits.len(), 2);
+        assert_mends(&scene, &finding);
+        assert_eq!(finding.breaks.len(), scene.model.connections.len());
+        assert!(finding.facts.iter().any(|f| f.what.starts_with("public key of the key file")));
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

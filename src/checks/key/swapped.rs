@@ -64,3 +64,47 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn a_swap_is_one_finding_that_mends_both_files() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let swapped = Pair { certificate: pair.key, key: pair.certificate };
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &swapped, &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert!(finding.message.ends_with("are swapped."), "{}", finding.message);
+        assert_eq!(finding.edits.len(), 4);
+        assert_mends(&scene, &finding);
+        assert_eq!(scene.run(&crate::checks::key::unusable::CHECK), []);
+        assert_eq!(scene.run(&crate::checks::certificate::malformed::CHECK), []);
+    }
+
+    #[test]
+    fn a_certificate_in_the_place_of_the_key_alone() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let wrong = Pair { key: pair.certificate.clone(), certificate: pair.certificate };
+        let finding = only(&Scene::manifests(cluster_with(tls_secret("ray-tls", &wrong, &ca.pem))), &CHECK);
+        assert!(finding.message.contains("a certificate and no private key"), "{}", finding.message);
+        assert_eq!(finding.edits.len(), 2);
+    }
+
+    #[test]
+    fn both_in_one_file_is_fine() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let both = format!("{}{}", pair.key, pair.certificate);
+        let one = Pair { certificate: both.clone(), key: both };
+        assert_eq!(Scene::manifests(cluster_with(tls_secret("ray-tls", &one, &ca.pem))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -48,3 +48,36 @@ fn found(shared: &Shared<'_>) -> Option<&'static str> {
             .then_some("is PEM without a private key"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    fn scene(key: &str) -> Scene {
+        let ca = Ca::new("ray-ca");
+        let pair = Pair { key: key.into(), ..ca.leaf() };
+        Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)))
+    }
+
+    #[test]
+    fn openssh_damaged_and_absent_keys_are_told_apart() {
+        let cases = [
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "OpenSSH"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "damaged"),
+            ("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n", "without a private key"),
+        ];
+        for (key, found) in cases {
+            let scene = scene(key);
+            let finding = only(&scene, &CHECK);
+            assert!(finding.message.contains(found), "{found}: {}", finding.message);
+            assert_eq!(finding.edits.len(), 2);
+            assert_mends(&scene, &finding);
+        }
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -35,3 +35,36 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         })
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn each_empty_value_is_one_finding_for_all_its_users() {
+        let empty = secret("ray-tls", &[("tls.crt", ""), ("tls.key", "\n"), ("ca.crt", "")]);
+        let scene = Scene::manifests(cluster_with(empty));
+        let findings = scene.run(&CHECK);
+        let keys: Vec<_> = findings.iter().filter_map(|f| f.subject.key.as_deref()).collect();
+        assert_eq!(keys, ["tls.crt", "tls.key", "ca.crt"]);
+        for finding in findings {
+            assert_eq!(finding.edits.len(), 2);
+            assert!(!finding.breaks.is_empty());
+            assert!(finding.facts.iter().any(|f| f.value == "ray/ray-head, ray/ray-worker"));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_ray_does_not_use_is_no_matter() {
+        let ca = Ca::new("ray-ca");
+        let mut objects = cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem));
+        objects.push(secret("other", &[("tls.crt", "")]));
+        assert_eq!(Scene::manifests(objects).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

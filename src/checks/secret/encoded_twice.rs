@@ -32,3 +32,29 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         })
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use base64::Engine as _;
+
+    #[test]
+    fn base64_of_pem_is_told() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let again = base64::engine::general_purpose::STANDARD.encode(&ca.pem);
+        let secret = secret("ray-tls", &[("tls.crt", &pair.certificate), ("tls.key", &pair.key), ("ca.crt", &again)]);
+        let scene = Scene::manifests(cluster_with(secret));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+        assert_eq!(finding.edits.len(), 2);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

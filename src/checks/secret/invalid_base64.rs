@@ -47,3 +47,31 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn a_refused_secret_is_told_with_its_key() {
+        let mut secret = secret("ray-tls", &[]);
+        secret["data"] = serde_json::json!({"tls.crt": "not*base64", "tls.key": "", "ca.crt": ""});
+        let scene = Scene::manifests(cluster_with(secret));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("tls.crt"));
+        assert!(finding.edits.contains(&Edit::Start { party: party(&scene, "ray/ray-head") }));
+    }
+
+    #[test]
+    fn a_secret_that_ray_does_not_use_is_no_matter() {
+        let mut other = secret("other", &[]);
+        other["data"] = serde_json::json!({"x": "not*base64"});
+        assert_eq!(Scene::manifests(cluster_with(other)).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -72,3 +72,28 @@ fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn a_key_that_is_not_there_is_named_with_those_that_are() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let secret = secret("ray-tls", &[("tls.crt", &pair.certificate), ("key.pem", &pair.key), ("ca.crt", &ca.pem)]);
+        let scene = Scene::manifests(cluster_with(secret));
+        let finding = only(&scene, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("tls.key"));
+        assert_eq!(finding.subject.file.as_deref(), Some("ray.yaml"));
+        assert!(finding.message.contains("ca.crt, key.pem, tls.crt"), "{}", finding.message);
+        assert_eq!(finding.edits.len(), 2);
+        assert_mends(&scene, &finding);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -90,3 +90,44 @@ fn variables_from(container: &Container) -> Vec<String> {
     });
     from.map(|f| f.name.clone()).chain(keys).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use crate::diagnose::edit::Slot;
+
+    #[test]
+    fn a_secret_that_does_not_exist_stops_every_pod_that_mounts_it() {
+        let scene = Scene::live(cluster(), vec![("ray-tls", None)]);
+        let finding = only(&scene, &CHECK);
+        assert_eq!((finding.subject.kind.as_str(), finding.subject.name.as_str()), ("Secret", "ray-tls"));
+        assert!(finding.message.contains("ray/ray-head, ray/ray-worker"), "{}", finding.message);
+        assert_mends(&scene, &finding);
+        for party in [party(&scene, "ray/ray-head"), party(&scene, "ray/ray-worker")] {
+            assert!(finding.edits.contains(&Edit::Start { party }));
+            for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
+                assert!(finding.edits.contains(&Edit::Provide { party, slot }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_of_variables_counts_unless_it_is_optional() {
+        let scene = |optional: bool| {
+            let mut objects = cluster();
+            objects[0]["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+                serde_json::json!([{"secretRef": {"name": "settings", "optional": optional}}]);
+            let why = crate::evidence::Why::TimedOut;
+            Scene::live(objects, vec![("settings", None), ("ray-tls", Some(why))])
+        };
+        assert_eq!(only(&scene(false), &CHECK).subject.name, "settings");
+        assert_eq!(scene(true).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -49,17 +49,50 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 /// Whether a missing key is this check's: the trust file, in a Secret of type kubernetes.io/tls.
 pub(super) fn explains(case: &Case<'_>, uses: &[Use<'_>]) -> bool {
     uses.iter().all(|u| u.slot == Slot::Trust)
-        && uses.iter().all(|u| secret(case, u).is_some_and(|s| s.kind == "kubernetes.io/tls"))
+        && uses.iter().all(|u| stored(case, u).is_some_and(|s| s.kind == "kubernetes.io/tls"))
 }
 
 fn annotation(case: &Case<'_>, uses: &[Use<'_>], name: &str) -> Option<String> {
-    secret(case, uses.first()?)?.annotations.get(name).cloned()
+    stored(case, uses.first()?)?.annotations.get(name).cloned()
 }
 
-fn secret<'a>(case: &Case<'a>, one: &Use<'_>) -> Option<&'a crate::evidence::Secret> {
+fn stored<'a>(case: &Case<'a>, one: &Use<'_>) -> Option<&'a crate::evidence::Secret> {
     let Place::Key { namespace, name, .. } = &one.file.place else { return None };
     match case.evidence.secret(namespace, name) {
         Seen::Found(secret) => Some(secret),
         Seen::Absent | Seen::Unseen(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    fn scene(kind: &str) -> Scene {
+        let pair = Ca::new("ray-ca").leaf();
+        let mut secret = secret("ray-tls", &[("tls.crt", &pair.certificate), ("tls.key", &pair.key)]);
+        secret["type"] = kind.into();
+        Scene::manifests(cluster_with(secret))
+    }
+
+    #[test]
+    fn a_tls_secret_without_ca_is_told_here_and_any_other_by_sec02() {
+        let tls = scene("kubernetes.io/tls");
+        let finding = only(&tls, &CHECK);
+        assert_eq!(finding.subject.key.as_deref(), Some("ca.crt"));
+        assert!(
+            finding.edits.iter().all(|e| matches!(e, crate::diagnose::edit::Edit::Provide { slot: Slot::Trust, .. }))
+        );
+        assert_mends(&tls, &finding);
+        assert_eq!(tls.run(&crate::checks::secret::key_missing::CHECK), []);
+        let opaque = scene("Opaque");
+        assert_eq!(opaque.run(&CHECK), []);
+        only(&opaque, &crate::checks::secret::key_missing::CHECK);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
     }
 }

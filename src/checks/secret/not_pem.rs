@@ -37,3 +37,30 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         ))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    use base64::Engine as _;
+
+    #[test]
+    fn der_and_stores_are_told_by_what_they_are() {
+        let der = "MIIBBjCBuaADAgECAgEBMAUGAytlcDAAMB4XDTI2MDEwMTAwMDAwMFoXDTI3MDEwMTAwMDAwMFowADAqMAUGAytlcAMhAA==";
+        let jks = base64::engine::general_purpose::STANDARD.encode([0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 0]);
+        let mut secret = secret("ray-tls", &[("ca.crt", "")]);
+        secret["stringData"] = serde_json::json!({});
+        secret["data"] = serde_json::json!({"tls.crt": der, "tls.key": jks, "ca.crt": "AAECAwQFBgcI"});
+        let findings = Scene::manifests(cluster_with(secret)).run(&CHECK);
+        let keys: Vec<_> = findings.iter().filter_map(|f| f.subject.key.as_deref()).collect();
+        assert_eq!(keys, ["tls.crt", "tls.key", "ca.crt"]);
+        assert!(findings[1].message.contains("a Java key store"), "{}", findings[1].message);
+        assert!(findings.iter().all(|f| !f.breaks.is_empty()));
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}

@@ -34,7 +34,9 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let subject = lens::object(case, SourceKind::Secret, &secret.object.namespace, &secret.object.name, None);
-        if wiped(secret) {
+        // Of Secrets of one name the first in the evidence is the one that is applied last.
+        let rival = case.evidence.secrets[..index].iter().find(|s| s.object == secret.object);
+        if rival.is_none() && wiped(secret) {
             let mut parties: Vec<usize> = uses.iter().map(|u| u.party).collect();
             parties.dedup();
             let message = format!(
@@ -49,17 +51,15 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
                 finding.fact("value", format!("{} bytes", content.facts.size), format!("{} key {key}", secret.object));
             }
         }
-        let rival = case.evidence.secrets[..index].iter().find(|s| s.object == secret.object && s.data != secret.data);
-        if let Some(rival) = rival {
+        if let Some(rival) = rival.filter(|rival| rival.data != secret.data) {
             let message = format!(
                 "{} is twice in the manifests with different data: the last one that is applied wins.",
                 secret.object
             );
             let finding = findings.add(subject, message);
             finding.severity = Severity::Warning;
-            for one in [rival, secret] {
-                finding.fact("defined in", place(one), secret.object.to_string());
-            }
+            finding.fact("applied last", place(rival), secret.object.to_string());
+            finding.fact("replaced", place(secret), secret.object.to_string());
         }
     }
 }
@@ -77,4 +77,47 @@ fn wiped(secret: &Secret) -> bool {
 fn place(secret: &Secret) -> String {
     let line = secret.origin.line.map_or(String::new(), |line| format!(":{line}"));
     format!("{}{line}", secret.origin.file.as_deref().unwrap_or("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn empty_and_placeholder_values_wipe_the_real_ones() {
+        let wiped = secret("ray-tls", &[("tls.crt", ""), ("tls.key", "REPLACE_ME"), ("ca.crt", "")]);
+        let scene = Scene::manifests(cluster_with(wiped.clone()));
+        let finding = only(&scene, &CHECK);
+        assert_eq!((finding.subject.name.as_str(), finding.severity), ("ray-tls", Severity::Error));
+        assert_eq!(finding.edits.len(), 6);
+        assert_mends(&scene, &finding);
+        // In a live cluster nothing is about to be applied.
+        assert_eq!(Scene::live(cluster_with(wiped), vec![]).run(&CHECK), []);
+    }
+
+    #[test]
+    fn one_real_value_is_no_template() {
+        let half = secret("ray-tls", &[("tls.crt", ""), ("tls.key", ""), ("ca.crt", &Ca::new("ray-ca").pem)]);
+        assert_eq!(Scene::manifests(cluster_with(half)).run(&CHECK), []);
+    }
+
+    #[test]
+    fn two_secrets_of_one_name_with_different_data_are_told() {
+        let ca = Ca::new("ray-ca");
+        let good = healthy().evidence;
+        let other = Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem))).evidence;
+        let twice = |second: &crate::evidence::Evidence| {
+            let mut evidence = good.clone();
+            evidence.secrets.extend(second.secrets.clone());
+            Scene::of(evidence, NOW.parse().unwrap())
+        };
+        assert_eq!(only(&twice(&other), &CHECK).severity, Severity::Warning);
+        assert_eq!(twice(&good).run(&CHECK), []);
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
 }

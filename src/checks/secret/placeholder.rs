@@ -36,3 +36,28 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         ))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::*;
+
+    #[test]
+    fn text_is_no_pem() {
+        let ca = Ca::new("ray-ca");
+        let pair = ca.leaf();
+        let secret =
+            secret("ray-tls", &[("tls.crt", &pair.certificate), ("tls.key", "REPLACE_ME"), ("ca.crt", "see the wiki")]);
+        let findings = Scene::manifests(cluster_with(secret)).run(&CHECK);
+        let messages: Vec<_> = findings.iter().map(|f| f.message.as_str()).collect();
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(messages[0].starts_with("key tls.key of Secret ray/ray-tls holds a placeholder"), "{messages:?}");
+        assert!(messages[1].contains("text without any PEM"), "{messages:?}");
+        assert!(findings.iter().all(|f| !f.breaks.is_empty()));
+    }
+
+    #[test]
+    fn good_and_unseen_files_are_quiet() {
+        assert_quiet(&CHECK);
+    }
+}
