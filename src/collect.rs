@@ -13,3 +13,6 @@ pub mod snapshot;
 pub(crate) mod tlsfile;
 pub(crate) mod tlskey;
 mod yaml;
+
+#[cfg(test)]
+mod hostile;

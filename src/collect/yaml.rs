@@ -182,7 +182,9 @@ fn emit(
     let value = convert(node, "", document, &mut marks, &mut duplicates);
     for (path, line) in duplicates {
         let origin = Origin { line: Some(line), ..origin.clone() };
-        let message = format!("{path} is given twice in one mapping: the last one is judged; remove one");
+        // A long one may be a line of a key gone astray.
+        let what = if path.split('.').all(|key| key.len() <= 63) { path.as_str() } else { "a key" };
+        let message = format!("{what} is given twice in one mapping: the last one is judged; remove one");
         problems.push(Problem { origin, object: None, message });
     }
     found.push(Object { value, origin, marks });

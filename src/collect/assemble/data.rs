@@ -72,6 +72,9 @@ pub(crate) fn secret(
     for part in ["data", "stringData"] {
         let root = Field::root(value);
         for (key, field) in root.get(reading, part).entries(reading) {
+            if !valid_key(key, part, reading) {
+                continue;
+            }
             let bytes = match field.value() {
                 // The API server takes null as an empty value.
                 None | Some(Value::Null) => Ok(Zeroizing::default()),
@@ -121,6 +124,9 @@ pub(crate) fn config_map(
     let mut data = BTreeMap::new();
     for part in ["binaryData", "data"] {
         for (key, field) in root.get(reading, part).entries(reading) {
+            if !valid_key(key, part, reading) {
+                continue;
+            }
             let Some(text) = field.text(reading) else { continue };
             let bytes = match part {
                 "data" => Zeroizing::new(text.into_bytes()),
@@ -175,6 +181,17 @@ fn content(bytes: &[u8], key: &str, setting: bool, reading: &Reading<'_>, pairin
     let private = redact::private_name(key) && !redact::kept_name(key);
     let text = std::str::from_utf8(bytes).ok().filter(|_| setting && !pem && !private);
     Content { text: text.and_then(redact::kept_value), facts }
+}
+
+/// Whether the API server takes the key. Another one may be a line of a PEM file gone astray, so it is not quoted.
+fn valid_key(key: &str, part: &str, reading: &mut Reading<'_>) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let valid = !key.is_empty() && key.len() <= 253 && key.chars().all(good) && !redact::key_like(key);
+    if !valid {
+        let wanted = "letters, digits, - _ and . only, at most 253 of them";
+        reading.problem(part, format!("{part} has a key that is no file name ({wanted}); the API server refuses it"));
+    }
+    valid
 }
 
 fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {

@@ -259,7 +259,7 @@ fn is_flag(name: &str) -> bool {
 }
 
 /// PEM, or base64 of PEM or DER.
-fn key_like(value: &str) -> bool {
+pub(crate) fn key_like(value: &str) -> bool {
     if value.contains("-----") || value.contains("PRIVATE KEY") {
         return true;
     }

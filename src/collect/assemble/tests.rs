@@ -232,7 +232,7 @@ fn no_canary_gets_into_the_evidence() {
     let value = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "ray"},
         "data": {"tls.key": STANDARD.encode(&key), "tls.crt": STANDARD.encode(certificate.pem()),
             "twice": STANDARD.encode(STANDARD.encode(&key)), "der": body, "half": STANDARD.encode(half),
-            "mislabelled": STANDARD.encode(key.replace("PRIVATE KEY", "CERTIFICATE")), "raw": key,
+            "mislabelled": STANDARD.encode(key.replace("PRIVATE KEY", "CERTIFICATE")), "raw": key, (body.as_str()): "MQ==", (format!("{key} ")): "MQ==",
             "RAY_AUTH_TOKEN": STANDARD.encode("canary-token"), "RAY_TLS_SERVER_KEY": STANDARD.encode(&key),
             "RAY_ADDRESS": STANDARD.encode(&body)},
         "stringData": {"RAY_REDIS_PASSWORD": "canary-password", "other": "canary-other", "RAY_JOB": key.replace('\n', "\\n")}});
