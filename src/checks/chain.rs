@@ -7,6 +7,7 @@ pub mod intermediate_missing;
 pub mod trust_differs;
 pub mod unknown_issuer;
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use super::Case;
@@ -22,6 +23,10 @@ struct Chains {
     presented: BTreeMap<usize, Vec<Certificate>>,
     /// Party to its trust file; one without a readable certificate is left to the checks of files.
     trusted: BTreeMap<usize, Vec<Certificate>>,
+    /// Answers by the hashes of a trust file and a chain: parties mostly share their files.
+    answers: RefCell<BTreeMap<[String; 2], Option<bool>>>,
+    /// Every certificate of the evidence and where it is, once asked for.
+    stored: OnceCell<Vec<(Certificate, String)>>,
 }
 
 /// A party that does not know the issuer of another, on connections that fail.
@@ -42,45 +47,47 @@ impl Chains {
             trusted: lens::speakers(case)
                 .filter_map(|(index, party)| Some((index, full(lens::trust(party)?)?)))
                 .collect(),
+            answers: RefCell::default(),
+            stored: OnceCell::new(),
         }
     }
 
     /// Who refuses whom because nothing it trusts signed the other's certificate. Another fault may show first
     /// on the connection; this one would break it as well.
     fn distrusts(&self, case: &Case<'_>) -> Vec<Distrust> {
-        let mut known: BTreeMap<(usize, usize), bool> = BTreeMap::new();
-        let mut list: Vec<Distrust> = Vec::new();
+        let mut list: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         for (index, (judged, connection)) in case.matrix.iter().zip(&case.model.connections).enumerate() {
             if !matches!(judged.effective(), Judgement::Reject { .. }) {
                 continue;
             }
-            for (verifier, presenter) in
-                [(connection.dialer, connection.target), (connection.target, connection.dialer)]
-            {
-                let (Some(trust), Some(chain)) = (self.trusted.get(&verifier), self.presented.get(&presenter)) else {
-                    continue;
-                };
-                let ask = || !knows(case, trust, chain).unwrap_or(true);
-                if !*known.entry((verifier, presenter)).or_insert_with(ask) {
-                    continue;
-                }
-                match list.iter_mut().find(|d| (d.verifier, d.presenter) == (verifier, presenter)) {
-                    Some(distrust) if distrust.connections.last() == Some(&index) => {}
-                    Some(distrust) => distrust.connections.push(index),
-                    None => list.push(Distrust { verifier, presenter, connections: vec![index] }),
+            let (dialer, target) = (connection.dialer, connection.target);
+            for (verifier, presenter) in [(dialer, target), (target, dialer)] {
+                if self.knows(case, verifier, presenter) == Some(false) {
+                    list.entry((verifier, presenter)).or_default().push(index);
                 }
             }
         }
-        list
+        let distrust = |((verifier, presenter), mut connections): ((usize, usize), Vec<usize>)| {
+            connections.dedup();
+            Distrust { verifier, presenter, connections }
+        };
+        list.into_iter().map(distrust).collect()
+    }
+
+    /// Whether a verifier's trust file vouches for what a presenter sends; none where that was not seen or is not
+    /// decided.
+    fn knows(&self, case: &Case<'_>, verifier: usize, presenter: usize) -> Option<bool> {
+        let (trust, chain) = (self.trusted.get(&verifier)?, self.presented.get(&presenter)?);
+        let hashes = |list: &[Certificate]| list.iter().map(|c| c.sha256.as_str()).collect::<Vec<_>>().join(" ");
+        let mut answers = self.answers.borrow_mut();
+        *answers.entry([hashes(trust), hashes(chain)]).or_insert_with(|| knows(case, trust, chain))
     }
 
     /// A party of the presenter's cluster whose trust file knows the presenter's issuer, first itself.
     fn known_to(&self, case: &Case<'_>, presenter: usize) -> Option<usize> {
-        let chain = self.presented.get(&presenter)?;
         let cluster = case.model.parties[presenter].cluster;
-        let here = self.trusted.iter().filter(|(party, _)| case.model.parties[**party].cluster == cluster);
-        let own = self.trusted.get_key_value(&presenter);
-        own.into_iter().chain(here).find(|(_, trust)| knows(case, trust, chain) == Some(true)).map(|(&party, _)| party)
+        let here = self.trusted.keys().copied().filter(|party| case.model.parties[*party].cluster == cluster);
+        std::iter::once(presenter).chain(here).find(|party| self.knows(case, *party, presenter) == Some(true))
     }
 }
 

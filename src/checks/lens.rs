@@ -209,6 +209,14 @@ pub fn phrase(subject: &Subject) -> String {
     }
 }
 
+/// A subject at the start of a sentence: `Key tls.crt of Secret ray/ray-tls`, `ca.pem`.
+pub fn opening(subject: &Subject) -> String {
+    match phrase(subject).strip_prefix("key ") {
+        Some(rest) if subject.kind != "File" => format!("Key {rest}"),
+        _ => phrase(subject),
+    }
+}
+
 /// Names of parties in a sentence: `ray/ray-head, ray/ray-worker and 3 more`.
 pub fn used_by(model: &Model, parties: &[usize]) -> String {
     const SHOWN: usize = 4;

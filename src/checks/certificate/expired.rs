@@ -29,7 +29,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties = leaf.shared.parties();
         let message = format!(
-            "{} expired at {}, {} ago: every peer of {} refuses it.",
+            "{} expired at {}, {} ago: every peer of {} refuses it",
             leaf.phrase(),
             leaf.certificate.not_after,
             lens::span(leaf.certificate.not_after, case.now),
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(
             finding.message,
             "Certificate CN=ray-node in key tls.crt of Secret ray/ray-tls expired at 2027-01-01T00:00:00Z, 12 days ago: \
-             every peer of ray/ray-head, ray/ray-worker refuses it."
+             every peer of ray/ray-head, ray/ray-worker refuses it"
         );
     }
 

@@ -56,7 +56,7 @@ fn tell(case: &Case<'_>, findings: &mut Findings, shared: &Shared<'_>, certifica
         return;
     }
     let message = format!(
-        "Certificate {} in {} expires at {}, in {}: renew it and restart {} before.",
+        "Certificate {} in {} expires at {}, in {}: renew it and restart {} before",
         certificate.subject,
         lens::phrase(&shared.subject),
         certificate.not_after,

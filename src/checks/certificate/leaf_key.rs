@@ -29,7 +29,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties = leaf.shared.parties();
         let message = format!(
-            "{} has a key of kind {kind}, which gRPC never accepts of a peer, so every peer of {} refuses it: use RSA or P-256.",
+            "{} has a key of kind {kind}, which gRPC never accepts of a peer, so every peer of {} refuses it: use RSA or P-256",
             leaf.phrase(),
             lens::used_by(case.model, &parties),
         );

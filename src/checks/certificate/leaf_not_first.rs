@@ -30,8 +30,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties = pair.parties();
         let message = format!(
-            "{} starts with {}, but the key of {} belongs to certificate {} of the file, {}: put it first.",
-            lens::phrase(&pair.certificate.subject),
+            "{} starts with {}, but the key of {} belongs to certificate {} of the file, {}: put it first",
+            lens::opening(&pair.certificate.subject),
             first.subject,
             lens::used_by(case.model, &parties),
             position + 1,

@@ -30,8 +30,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let parties = shared.parties();
         let variable = shared.uses[0].file.variable;
         let message = format!(
-            "{} cannot be read by gRPC: {found}. Ray of {} needs it for {variable}.",
-            lens::phrase(&shared.subject),
+            "{} cannot be read by gRPC ({found}), and Ray of {} needs it for {variable}",
+            lens::opening(&shared.subject),
             lens::used_by(case.model, &parties),
         );
         let finding = findings.add(shared.subject.clone(), message);

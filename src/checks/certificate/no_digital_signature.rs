@@ -32,7 +32,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             _ => "Ray does not start with it",
         };
         let message = format!(
-            "{} has a keyUsage without digitalSignature: {effect}. It is used by {}.",
+            "{} of {} has a keyUsage without digitalSignature: {effect}",
             leaf.phrase(),
             lens::used_by(case.model, &parties),
         );

@@ -27,7 +27,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties = leaf.shared.parties();
         let message = format!(
-            "{} is valid only from {}, in {}: until then every peer of {} refuses it.",
+            "{} is valid only from {}, in {}: until then every peer of {} refuses it",
             leaf.phrase(),
             leaf.certificate.not_before,
             lens::span(case.now, leaf.certificate.not_before),

@@ -34,7 +34,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             continue;
         }
         let message = format!(
-            "{} is valid until {}, but its CA {} only until {}: it fails with the CA.",
+            "{} is valid until {}, but its CA {} only until {}: it fails with the CA",
             leaf.phrase(),
             leaf.certificate.not_after,
             ca.subject,

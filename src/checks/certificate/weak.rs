@@ -29,7 +29,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             leaf.shared.parties().contains(&blame.at)
                 && matches!(blame.failure, crate::judge::Failure::Grpc(reason) if reason.fault == crate::grpc::verdict::Fault::BadSignature)
         });
-        let message = format!("{} {weakness}.", leaf.phrase());
+        let message = format!("{} {weakness}", leaf.phrase());
         let finding = findings.add(leaf.shared.subject.clone(), message);
         if is_md5(&leaf.certificate) && !broken.is_empty() {
             finding.severity = Severity::Error;
@@ -97,7 +97,7 @@ TJCB61e/smtHlACfNhbmYoI=
         let pair = Pair { certificate: WEAK.into(), key: Ca::new("ray-ca").leaf().key };
         let finding = only(&Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, WEAK))), &CHECK);
         assert_eq!((finding.severity, &finding.breaks[..]), (Severity::Warning, &[][..]));
-        assert!(finding.message.ends_with("has an RSA key of 1024 bits, less than 2048."), "{}", finding.message);
+        assert!(finding.message.ends_with("has an RSA key of 1024 bits, less than 2048"), "{}", finding.message);
     }
 
     #[test]

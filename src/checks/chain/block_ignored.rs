@@ -26,8 +26,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let reading = &shared.facts.certificates;
         let (Some(stop), false) = (&reading.stopped, reading.blocks.is_empty()) else { continue };
         let message = format!(
-            "{} is read only up to line {} ({}): {} of the {} certificates that begin in it count for {}.",
-            lens::phrase(&shared.subject),
+            "{} is read only up to line {} ({}): {} of the {} certificates that begin in it count for {}",
+            lens::opening(&shared.subject),
             stop.line,
             stop.found,
             reading.blocks.len(),

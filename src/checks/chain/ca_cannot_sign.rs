@@ -33,7 +33,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let Some(ca) = refused.first().and_then(|d| barred(&chains, d)) else { continue };
         let presenters = super::merged([refused.iter().map(|d| d.presenter).collect()]);
         let message = format!(
-            "CA {} in {} has a keyUsage without keyCertSign, so {} does not take it as the issuer of the certificate of {}.",
+            "CA {} in {} has a keyUsage without keyCertSign, so {} does not take it as the issuer of the certificate of {}",
             ca.subject,
             lens::phrase(&shared.subject),
             lens::used_by(case.model, &users),

@@ -55,7 +55,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
                 false => format!("is valid only from {}", ca.not_before),
             };
             let message = format!(
-                "CA {} in {}, the trust file of {}, {when}: all it issued is refused, the certificate of {} too.",
+                "CA {} in {}, the trust file of {}, {when}: all it issued is refused, the certificate of {} too",
                 ca.subject,
                 lens::phrase(&shared.subject),
                 lens::used_by(case.model, &users),

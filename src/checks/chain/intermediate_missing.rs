@@ -4,7 +4,7 @@ use super::{Chains, Distrust};
 use crate::checks::lens::{self, Shared};
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::{Edit, Fix, Slot};
-use crate::evidence::{Content, FileFacts};
+use crate::evidence::Content;
 use crate::grpc::certificate::Certificate;
 
 /// The check.
@@ -58,8 +58,8 @@ fn tell(
     refused: &[&Distrust],
 ) {
     let message = format!(
-        "{} holds certificate {} without the intermediate {} that signed it, which {} does not have either.",
-        lens::phrase(&shared.subject),
+        "{} holds certificate {} without the intermediate {} that signed it, which {} does not have either",
+        lens::opening(&shared.subject),
         leaf.subject,
         intermediate.subject,
         lens::used_by(case.model, &[first.verifier]),
@@ -86,14 +86,16 @@ fn missing(case: &Case<'_>, chains: &Chains, distrust: &Distrust) -> Option<(Cer
     if top.subject_canonical == top.issuer_canonical {
         return None;
     }
-    everywhere(case).into_iter().find(|(candidate, _)| {
+    let stored = chains.stored.get_or_init(|| everywhere(case)).iter();
+    let proves = |(candidate, _): &&(Certificate, String)| {
         let is_intermediate = candidate.subject_canonical != candidate.issuer_canonical;
         if !is_intermediate || !super::named_as_issuer(candidate, top) {
             return false;
         }
         let longer: Vec<Certificate> = chain.iter().chain([candidate]).cloned().collect();
         super::knows(case, trust, &longer) == Some(true)
-    })
+    };
+    stored.into_iter().find(proves).cloned()
 }
 
 fn everywhere(case: &Case<'_>) -> Vec<(Certificate, String)> {
@@ -102,14 +104,11 @@ fn everywhere(case: &Case<'_>) -> Vec<(Certificate, String)> {
     let mut list = Vec::new();
     for (object, data) in secrets.chain(maps) {
         for (key, Content { facts, .. }) in data {
-            list.extend(all(facts).map(|certificate| (certificate, format!("{object} key {key}"))));
+            let found = lens::parsed(facts).into_iter();
+            list.extend(found.map(|certificate| (certificate, format!("{object} key {key}"))));
         }
     }
     list
-}
-
-fn all(facts: &FileFacts) -> impl Iterator<Item = Certificate> + use<> {
-    lens::parsed(facts).into_iter()
 }
 
 #[cfg(test)]

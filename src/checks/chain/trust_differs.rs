@@ -49,8 +49,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             of_odd.first().and_then(|p| super::top(chains.presented.get(p)?)).map_or("", |top| top.issuer.as_str());
         let others = lens::used_by(case.model, &super::merged([of_odd.clone()]));
         let message = format!(
-            "{}, the trust file of {}, does not have CA {issuer}, which signed the certificate of {others} and is trusted elsewhere in the cluster.",
-            lens::phrase(&odd.subject),
+            "{}, the trust file of {}, does not have CA {issuer}, which signed the certificate of {others} and is trusted elsewhere in the cluster",
+            lens::opening(&odd.subject),
             lens::used_by(case.model, &users),
         );
         let finding = findings.add(odd.subject.clone(), message);

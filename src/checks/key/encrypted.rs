@@ -28,8 +28,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties = shared.parties();
         let message = format!(
-            "{} is encrypted with a pass phrase, which Ray of {} cannot give: store it decrypted.",
-            lens::phrase(&shared.subject),
+            "{} is encrypted with a pass phrase, which Ray of {} cannot give: store it decrypted",
+            lens::opening(&shared.subject),
             lens::used_by(case.model, &parties),
         );
         let finding = findings.add(shared.subject.clone(), message);

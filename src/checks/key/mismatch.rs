@@ -34,7 +34,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let key = lens::phrase(&pair.key.subject);
         let certificate = lens::phrase(&pair.certificate.subject);
         let message = format!(
-            "{key} is not the key of certificate {} in {certificate}, so Ray of {} cannot load the pair.",
+            "{} is not the key of certificate {} in {certificate}, so Ray of {} cannot load the pair",
+            lens::opening(&pair.key.subject),
             leaf.subject,
             lens::used_by(case.model, &parties),
         );

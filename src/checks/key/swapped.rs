@@ -48,8 +48,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let end = if swapped { ": it and the file of RAY_TLS_SERVER_KEY are swapped" } else { "" };
         let message = format!(
-            "{} holds {holds}, but {} of {} leads to it{end}.",
-            lens::phrase(&shared.subject),
+            "{} holds {holds}, but {} of {} leads to it{end}",
+            lens::opening(&shared.subject),
             first.file.variable,
             lens::used_by(case.model, &parties),
         );
@@ -77,7 +77,7 @@ mod tests {
         let swapped = Pair { certificate: pair.key, key: pair.certificate };
         let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &swapped, &ca.pem)));
         let finding = only(&scene, &CHECK);
-        assert!(finding.message.ends_with("are swapped."), "{}", finding.message);
+        assert!(finding.message.ends_with("are swapped"), "{}", finding.message);
         assert_eq!(finding.edits.len(), 4);
         assert_mends(&scene, &finding);
         assert_eq!(scene.run(&crate::checks::key::unusable::CHECK), []);

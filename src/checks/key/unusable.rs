@@ -27,8 +27,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let Some(found) = found(&shared) else { continue };
         let parties = shared.parties();
         let message = format!(
-            "{} {found}, so Ray of {} cannot load its key.",
-            lens::phrase(&shared.subject),
+            "{} {found}, so Ray of {} cannot load its key",
+            lens::opening(&shared.subject),
             lens::used_by(case.model, &parties),
         );
         let finding = findings.add(shared.subject.clone(), message);

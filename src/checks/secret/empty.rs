@@ -26,8 +26,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     super::unloadable(case, findings, |shared| {
         (shared.facts.shape == Shape::Empty).then(|| {
             format!(
-                "{} is empty ({} bytes), so Ray of {} has nothing for {}.",
-                lens::phrase(&shared.subject),
+                "{} is empty ({} bytes), so Ray of {} has nothing for {}",
+                lens::opening(&shared.subject),
                 shared.facts.size,
                 lens::used_by(case.model, &shared.parties()),
                 shared.uses[0].file.variable,

@@ -24,8 +24,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     super::unloadable(case, findings, |shared| {
         (shared.facts.shape == Shape::Base64OfPem).then(|| {
             format!(
-                "{} is encoded twice: after decoding it is still base64 of PEM, so Ray of {} cannot load its {}.",
-                lens::phrase(&shared.subject),
+                "{} is encoded twice: after decoding it is still base64 of PEM, so Ray of {} cannot load its {}",
+                lens::opening(&shared.subject),
                 lens::used_by(case.model, &shared.parties()),
                 shared.uses[0].file.variable,
             )

@@ -35,8 +35,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         for (key, found) in &secret.invalid {
             let subject = lens::object(case, SourceKind::Secret, &object.namespace, &object.name, Some(key));
             let message = format!(
-                "{} is not base64 ({found}), so the API server refuses the Secret that {} needs.",
-                lens::phrase(&subject),
+                "{} is not base64 ({found}), so the API server refuses the Secret that {} needs",
+                lens::opening(&subject),
                 lens::used_by(case.model, &parties),
             );
             let finding = findings.add(subject, message);

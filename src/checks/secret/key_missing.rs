@@ -29,8 +29,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let parties: Vec<usize> = uses.iter().map(|u| u.party).collect();
         let message = format!(
-            "{} is missing: {} of {} leads to it, and the Secret has {has}.",
-            capital(&lens::phrase(&subject)),
+            "{} is missing: {} of {} leads to it, and the Secret has {has}",
+            lens::opening(&subject),
             uses[0].file.variable,
             lens::used_by(case.model, &parties),
         );
@@ -66,11 +66,6 @@ pub(super) fn absent_keys<'a>(case: &Case<'a>) -> Vec<(Subject, String, Vec<Use<
         }
     }
     list
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         };
         let parties: Vec<usize> = case.model.parties.iter().enumerate().filter_map(of).collect();
         let message = format!(
-            "Secret {namespace}/{name} does not exist, but {} cannot start without it: create it in namespace {namespace} or correct the name.",
+            "Secret {namespace}/{name} does not exist, but {} cannot start without it: create it in namespace {namespace} or correct the name",
             lens::used_by(case.model, &parties)
         );
         let finding = findings.add(lens::object(case, SourceKind::Secret, namespace, name, None), message);

@@ -32,7 +32,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let parties: Vec<usize> = uses.iter().map(|u| u.party).collect();
         let secret = lens::phrase(&Subject { key: None, ..subject.clone() });
         let message = format!(
-            "{secret} is of type kubernetes.io/tls and has {has}, but no {}, which RAY_TLS_CA_CERT of {} leads to.",
+            "{secret} is of type kubernetes.io/tls and has {has}, but no {}, which RAY_TLS_CA_CERT of {} leads to",
             subject.key.as_deref().unwrap_or("ca.crt"),
             lens::used_by(case.model, &parties),
         );

@@ -30,8 +30,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             _ => return None,
         };
         Some(format!(
-            "{} is {what}, but gRPC reads PEM only, so Ray of {} cannot load its {}.",
-            lens::phrase(&shared.subject),
+            "{} is {what}, but gRPC reads PEM only, so Ray of {} cannot load its {}",
+            lens::opening(&shared.subject),
             lens::used_by(case.model, &shared.parties()),
             shared.uses[0].file.variable,
         ))

@@ -40,7 +40,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             let mut parties: Vec<usize> = uses.iter().map(|u| u.party).collect();
             parties.dedup();
             let message = format!(
-                "Applying these manifests overwrites {} with empty or placeholder values, and with it the certificates of {}: take it out of what is applied.",
+                "Applying these manifests overwrites {} with empty or placeholder values, and with it the certificates of {}: take it out of what is applied",
                 secret.object,
                 lens::used_by(case.model, &parties),
             );
@@ -53,7 +53,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         if let Some(rival) = rival.filter(|rival| rival.data != secret.data) {
             let message = format!(
-                "{} is twice in the manifests with different data: the last one that is applied wins.",
+                "{} is twice in the manifests with different data: the last one that is applied wins",
                 secret.object
             );
             let finding = findings.add(subject, message);

@@ -28,8 +28,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             _ => return None,
         };
         Some(format!(
-            "{} holds {what} ({} bytes), so Ray of {} cannot load its {}.",
-            lens::phrase(&shared.subject),
+            "{} holds {what} ({} bytes), so Ray of {} cannot load its {}",
+            lens::opening(&shared.subject),
             shared.facts.size,
             lens::used_by(case.model, &shared.parties()),
             shared.uses[0].file.variable,
@@ -51,7 +51,7 @@ mod tests {
         let findings = Scene::manifests(cluster_with(secret)).run(&CHECK);
         let messages: Vec<_> = findings.iter().map(|f| f.message.as_str()).collect();
         assert_eq!(messages.len(), 2, "{messages:?}");
-        assert!(messages[0].starts_with("key tls.key of Secret ray/ray-tls holds a placeholder"), "{messages:?}");
+        assert!(messages[0].starts_with("Key tls.key of Secret ray/ray-tls holds a placeholder"), "{messages:?}");
         assert!(messages[1].contains("text without any PEM"), "{messages:?}");
         assert!(findings.iter().all(|f| !f.breaks.is_empty()));
     }
