@@ -16,7 +16,11 @@ pub mod mounts;
 pub mod names;
 pub mod permissions;
 pub mod rotation;
+#[cfg(test)]
+mod scenarios;
 pub mod secret;
+#[cfg(test)]
+mod staging;
 #[cfg(test)]
 pub(crate) mod testing;
 

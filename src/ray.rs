@@ -8,6 +8,7 @@ pub mod ports;
 mod services;
 pub mod settings;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
@@ -214,10 +215,11 @@ pub enum Port {
 
 /// The handshakes that were made with a party's pods on a port of this number.
 pub fn handshakes<'e>(evidence: &'e Evidence, party: &Party, port: u16) -> Vec<&'e Handshake> {
+    let pods: BTreeSet<&str> = party.pods.iter().map(|pod| pod.name.as_str()).collect();
     let of_pod = |h: &&Handshake| {
         let theirs = || match h.target.pod.as_str() {
             "" => h.target.to_string() == party.id,
-            name => h.target.namespace == party.namespace && party.pods.iter().any(|pod| pod.name == name),
+            name => h.target.namespace == party.namespace && pods.contains(name),
         };
         h.target.port == port && theirs()
     };

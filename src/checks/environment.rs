@@ -158,14 +158,9 @@ pub fn lacks_path(file: &TlsFile) -> bool {
     matches!(&file.path, Seen::Absent) || matches!(&file.path, Seen::Found(path) if path.is_empty())
 }
 
-/// The variables of a container by name, the last one of a name first in effect.
-pub fn variables(container: &Container) -> impl Iterator<Item = &EnvVariable> {
-    container.env.iter()
-}
-
 fn tell_switch(case: &Case<'_>, finding: &mut Finding, odd: &Odd) {
     let party = &case.model.parties[odd.party];
-    finding.fact("RAY_USE_TLS", switch_text(party), &party.id);
+    finding.fact("RAY_USE_TLS", switch_text(party).trim_start_matches("RAY_USE_TLS is "), &party.id);
     finding.fact(if odd.on { "on in" } else { "off in" }, lens::used_by(case.model, &odd.others), "the same cluster");
     let mut changed = vec![odd.party];
     changed

@@ -191,10 +191,10 @@ fn typed_names(case: &Case<'_>, findings: &mut Findings, of_kind: impl Fn(&Conne
         let finding = findings.add(
             served.subject.clone(),
             format!(
-                "{} dials {}, which the certificate {} does not name (it has {})",
-                lens::used_by(case.model, &dialers),
-                names.join(", "),
+                "the certificate {} does not name {}, dialled by {} (it has {})",
                 served.leaf.subject,
+                names.join(", "),
+                lens::used_by(case.model, &dialers),
                 listed(&served.leaf)
             ),
         );
@@ -227,18 +227,18 @@ fn pod_addresses(case: &Case<'_>, findings: &mut Findings, whose: &str, of_role:
             list.dedup();
             list
         };
-        let addresses = match missing.len() {
-            0 => "no pod address at all".to_string(),
-            1 => format!("not the pod address {}", missing[0]),
-            n @ 2..=4 => format!("none of the {n} pod addresses {}", missing.join(", ")),
-            n => format!("not {n} pod addresses ({}, …)", missing[..3].join(", ")),
+        let lacks = match missing.len() {
+            0 => "names no pod IP, and Ray dials it by that".to_string(),
+            1 => format!("does not name its pod IP {}", missing[0]),
+            n @ 2..=4 => format!("does not name {n} of its pod IPs: {}", missing.join(", ")),
+            n => format!("does not name {n} of its pod IPs: {}, …", missing[..3].join(", ")),
         };
         let finding = findings.add(
             served.subject.clone(),
             format!(
-                "{whose} {} is dialled by its pod IP, and its certificate {} names {addresses} (it has {})",
-                lens::used_by(case.model, &targets),
+                "the certificate {} of {whose} {} {lacks} (it has {})",
                 served.leaf.subject,
+                lens::used_by(case.model, &targets),
                 listed(&served.leaf)
             ),
         );
@@ -286,7 +286,8 @@ fn dial_text(connection: &Connection) -> String {
     match connection.port {
         Port::Client(port) => format!("ray://{host}:{port}"),
         Port::Gcs(port) | Port::Node(Some(port)) => format!("{host}:{port}"),
-        Port::Node(None) | Port::Session => host,
+        Port::Node(None) => format!("{host} (node ports)"),
+        Port::Session => format!("{host} (Ray Client session)"),
     }
 }
 

@@ -30,3 +30,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         )
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{client, named, strip};
+    use crate::checks::testing::{Scene, cluster_with};
+
+    #[test]
+    fn the_forgotten_one() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        objects.push(client("app", "ray://ray-head-svc:10001"));
+        objects.push(client("app-ml", "ray://ray-head-svc:10001"));
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        strip(&mut objects[5]);
+        let scene = Scene::manifests(objects.clone());
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].subject.name, "app-ml");
+        assert_eq!(scene.run(&super::super::without_tls::CHECK), []);
+        strip(&mut objects[4]);
+        assert_eq!(Scene::manifests(objects).run(&CHECK), [], "with no client left that has TLS it is CLI01");
+    }
+}

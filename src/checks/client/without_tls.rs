@@ -31,3 +31,45 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         )
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{client, named, strip};
+    use crate::checks::testing::{Scene, cluster_with};
+    use crate::diagnose::edit::Edit;
+
+    #[test]
+    fn a_plain_client_of_a_tls_cluster() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        objects.push(client("app", "ray://ray-head-svc:10001"));
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        strip(&mut objects[4]);
+        let scene = Scene::manifests(objects);
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].subject.name, "app");
+        assert_eq!(findings[0].breaks.len(), 1);
+        assert!(matches!(
+            findings[0].edits[..],
+            [Edit::SetSwitch { on: true, .. }, Edit::Share { .. }, Edit::Share { .. }, Edit::Share { .. }]
+        ));
+        assert_eq!(scene.run(&crate::checks::environment::mixed::CHECK), []);
+    }
+
+    #[test]
+    fn who_only_inherits_the_address_is_no_client() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        let mut web = client("web", "ray://ray-head-svc:10001");
+        strip(&mut web);
+        crate::checks::staging::set(&mut web, "RAY_ADDRESS", None);
+        crate::checks::staging::container(&mut web)["envFrom"] =
+            serde_json::json!([{"configMapRef": {"name": "settings"}}]);
+        objects.push(web);
+        objects.push(serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "ray"},
+            "data": {"RAY_ADDRESS": "ray://ray-head-svc:10001"},
+        }));
+        assert_eq!(Scene::manifests(objects).run(&CHECK), []);
+    }
+}

@@ -60,3 +60,32 @@ fn gcs_port(case: &Case<'_>, head: usize) -> u16 {
     });
     port.unwrap_or(6379)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::client;
+    use crate::checks::testing::{Scene, cluster};
+
+    fn found(address: &str) -> Vec<crate::checks::Finding> {
+        let mut objects = cluster();
+        objects.push(client("app", address));
+        Scene::manifests(objects).run(&CHECK)
+    }
+
+    #[test]
+    fn scheme_and_port_that_do_not_fit() {
+        let findings = found("ray://ray-head-svc:6379");
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("ray://ray-head-svc:10001 is meant"), "{}", findings[0].message);
+        assert!(found("ray-head-svc:10001")[0].message.contains("ray-head-svc:6379 is meant"));
+    }
+
+    #[test]
+    fn fitting_and_unusual_ports_are_silent() {
+        for address in ["ray://ray-head-svc:10001", "ray://ray-head-svc", "ray-head-svc:6379", "ray://ray-head-svc:443"]
+        {
+            assert_eq!(found(address), [], "{address}");
+        }
+    }
+}

@@ -51,3 +51,22 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{named, set};
+    use crate::checks::testing::{Scene, cluster_with};
+    use serde_json::json;
+
+    #[test]
+    fn a_number_is_refused() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        set(&mut objects[1], "RAY_USE_TLS", Some(json!(1)));
+        let findings = Scene::manifests(objects).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("RAY_USE_TLS = 1 in container ray"), "{}", findings[0].message);
+        assert!(matches!(findings[0].edits[..], [Edit::Start { .. }]));
+    }
+}

@@ -43,3 +43,36 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         finding.breaks = lens::failing_at(case, &parties);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{container, named, ray_cluster, set};
+    use crate::checks::testing::{Scene, cluster_with};
+    use crate::diagnose::edit::{Edit, Slot};
+    use serde_json::json;
+
+    #[test]
+    fn no_path_for_the_ca() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        set(&mut objects[1], "RAY_TLS_CA_CERT", None);
+        let findings = Scene::manifests(objects.clone()).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("RAY_TLS_CA_CERT is not set"), "{}", findings[0].message);
+        assert!(matches!(findings[0].edits[..], [Edit::Share { slot: Slot::Trust, .. }]));
+        assert!(!findings[0].breaks.is_empty());
+        container(&mut objects[1])["envFrom"] = json!([{"configMapRef": {"name": "elsewhere"}}]);
+        assert_eq!(Scene::manifests(objects).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_worker_group_speaks_for_its_init_container() {
+        let mut cluster = ray_cluster();
+        let env = &mut cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["env"];
+        env.as_array_mut().unwrap().retain(|v| v["name"] != "RAY_TLS_CA_CERT");
+        let findings = Scene::manifests(vec![cluster]).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].edits.len(), 2);
+    }
+}

@@ -41,3 +41,24 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::set;
+    use crate::checks::testing::{Scene, cluster};
+    use serde_json::json;
+
+    #[test]
+    fn paths_alone_do_nothing() {
+        let mut objects = cluster();
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        set(&mut objects[0], "RAY_USE_TLS", None);
+        set(&mut objects[1], "RAY_USE_TLS", Some(json!("0")));
+        let findings = Scene::manifests(objects.clone()).run(&CHECK);
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].message.contains("RAY_USE_TLS is not set"), "{}", findings[0].message);
+        set(&mut objects[1], "RAY_USE_TLS", Some(json!("yes")));
+        assert_eq!(Scene::manifests(objects).run(&CHECK).len(), 1, "ENV02 tells of yes");
+    }
+}

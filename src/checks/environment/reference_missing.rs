@@ -110,3 +110,62 @@ fn edits(party: usize, variable: Option<&str>) -> Vec<Edit> {
     });
     edits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{container, set};
+    use crate::checks::testing::{Scene, cluster};
+    use serde_json::{Value, json};
+
+    fn objects(optional: bool) -> Vec<Value> {
+        let mut objects = cluster();
+        set(&mut objects[1], "RAY_USE_TLS", None);
+        container(&mut objects[1])["env"].as_array_mut().unwrap().push(json!({
+            "name": "RAY_USE_TLS",
+            "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "tls", "optional": optional}},
+        }));
+        objects
+    }
+
+    fn settings(key: &str) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "ray"},
+            "data": {key: "1"},
+        })
+    }
+
+    #[test]
+    fn a_key_that_is_not_there() {
+        let with = |optional, key| {
+            let mut objects = objects(optional);
+            objects.push(settings(key));
+            Scene::manifests(objects).run(&CHECK)
+        };
+        let findings = with(false, "RAY_USE_TLS");
+        assert_eq!(findings.len(), 1);
+        assert!(
+            findings[0].message.contains("key tls of ConfigMap ray/settings does not exist"),
+            "{}",
+            findings[0].message
+        );
+        assert!(matches!(findings[0].edits[..], [Edit::Start { .. }, Edit::SetSwitch { on: true, .. }]));
+        assert_eq!(with(true, "RAY_USE_TLS")[0].severity, Severity::Warning);
+        assert_eq!(with(false, "tls"), []);
+    }
+
+    #[test]
+    fn an_object_that_is_not_rendered_may_exist() {
+        assert_eq!(Scene::manifests(objects(false)).run(&CHECK), []);
+    }
+
+    #[test]
+    fn an_object_that_the_api_server_does_not_have() {
+        let mut scene = Scene::live(objects(false), vec![]);
+        scene.evidence.lookups.push(crate::evidence::Lookup {
+            object: crate::evidence::ObjectRef::new("ConfigMap", "ray", "settings"),
+            unseen: None,
+        });
+        assert_eq!(scene.again().run(&CHECK).len(), 1);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::checks::environment::{VARIABLES, container, literal, variables};
+use crate::checks::environment::{VARIABLES, container, literal};
 use crate::checks::{Case, Check, Findings, Severity, lens};
 use crate::evidence::{Container, EnvSource, SourceKind};
 
@@ -28,14 +28,18 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     for party in &case.model.parties {
         let Some(container) = container(case, party) else { continue };
         for (name, origin) in names(case, container, &party.namespace) {
-            let Some(meant) = nearest(&name).filter(|_| !helps(container, &name)) else { continue };
+            let Some(meant) = unknown(&name).filter(|_| !helps(container, &name)) else { continue };
             if !told.insert((party.workload, container.name.clone(), name.clone())) {
                 continue;
             }
+            let hint = match meant {
+                Some(meant) => format!("{meant} may be meant"),
+                None => "there is no such setting".into(),
+            };
             findings
                 .add(
                     lens::workload(party),
-                    format!("{} sets {name}, which Ray does not know and ignores; {meant} may be meant", party.id),
+                    format!("{} sets {name}, which Ray does not know and ignores; {hint}", party.id),
                 )
                 .fact("set in", origin, &party.id);
         }
@@ -45,7 +49,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 /// Names of the container's variables and where they are set.
 fn names(case: &Case<'_>, container: &Container, namespace: &str) -> Vec<(String, String)> {
     let mut list: Vec<(String, String)> =
-        variables(container).map(|v| (v.name.clone(), format!("env of container {}", container.name))).collect();
+        container.env.iter().map(|v| (v.name.clone(), format!("env of container {}", container.name))).collect();
     for from in &container.env_from {
         let keys: Vec<&String> = match from.kind {
             SourceKind::ConfigMap => {
@@ -60,21 +64,34 @@ fn names(case: &Case<'_>, container: &Container, namespace: &str) -> Vec<(String
     list
 }
 
-/// The variable that was probably meant, for a name that is none of Ray's but close to one.
-fn nearest(name: &str) -> Option<&'static str> {
+/// For a name that looks like one of Ray's and is none: the variable that was probably meant, where one can be.
+fn unknown(name: &str) -> Option<Option<&'static str>> {
     if VARIABLES.contains(&name) {
         return None;
     }
     let folded = name.to_ascii_uppercase().replace(['-', '.'], "_");
-    let (distance, best) = VARIABLES.iter().map(|v| (edit_distance(&folded, v), *v)).min()?;
-    let of_tls = folded.starts_with("RAY_TLS_") || folded.starts_with("RAY_USE_TLS");
-    (of_tls || distance <= 2).then_some(best)
+    let (distance, nearest) = VARIABLES.iter().map(|v| (edit_distance(&folded, v), *v)).min()?;
+    if distance <= 2 {
+        return Some(Some(nearest));
+    }
+    let rest = folded.strip_prefix("RAY_TLS_").or_else(|| folded.strip_prefix("RAY_USE_TLS"))?;
+    let has = |words: &[&str]| rest.split('_').any(|word| words.contains(&word));
+    Some(match () {
+        () if has(&["AUTH", "VERIFY"]) => None,
+        () if has(&["KEY"]) => Some("RAY_TLS_SERVER_KEY"),
+        () if has(&["CA", "ROOT", "TRUST"]) => Some("RAY_TLS_CA_CERT"),
+        () if has(&["CERT", "CERTIFICATE", "CRT"]) => Some("RAY_TLS_SERVER_CERT"),
+        () if has(&["ENABLE", "ENABLED", "USE"]) => Some("RAY_USE_TLS"),
+        () => None,
+    })
 }
 
 /// Whether another variable is built from this one, so that its name is the author's own.
 fn helps(container: &Container, name: &str) -> bool {
     let reference = format!("$({name})");
-    variables(container)
+    container
+        .env
+        .iter()
         .any(|v| matches!(&v.source, EnvSource::Value(_)) && literal(v).is_some_and(|t| t.contains(&reference)))
 }
 
@@ -100,23 +117,54 @@ fn edit_distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{CHECK, unknown};
+    use crate::checks::staging::{container, set};
+    use crate::checks::testing::{Scene, cluster};
+    use serde_json::json;
+
+    #[test]
+    fn an_unknown_name_in_env_and_config_map() {
+        let mut objects = cluster();
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK), []);
+        set(&mut objects[1], "RAY_TLS_CLIENT_CERT", Some(json!("/etc/ray/tls/tls.crt")));
+        container(&mut objects[0])["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+        let unseen = Scene::manifests(objects.clone()).run(&CHECK);
+        assert_eq!(unseen.len(), 1);
+        assert!(unseen[0].message.contains("RAY_TLS_SERVER_CERT may be meant"), "{}", unseen[0].message);
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "ray"},
+            "data": {"RAY_USE_TSL": "1"},
+        }));
+        assert_eq!(Scene::manifests(objects).run(&CHECK).len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_others_are_built_from_is_the_authors_own() {
+        let mut objects = cluster();
+        set(&mut objects[1], "RAY_TLS_DIR", Some(json!("/etc/ray/tls")));
+        assert_eq!(Scene::manifests(objects.clone()).run(&CHECK).len(), 1);
+        set(&mut objects[1], "RAY_TLS_CA_CERT", Some(json!("$(RAY_TLS_DIR)/ca.crt")));
+        assert_eq!(Scene::manifests(objects).run(&CHECK), []);
+    }
 
     #[test]
     fn near_names() {
-        assert_eq!(nearest("RAY_USE_TSL"), Some("RAY_USE_TLS"));
-        assert_eq!(nearest("RAY_use_tls"), Some("RAY_USE_TLS"));
-        assert_eq!(nearest("RAY_TLS_CA"), Some("RAY_TLS_CA_CERT"));
-        assert_eq!(nearest("RAY_TLS_KEY"), Some("RAY_TLS_CA_CERT"));
-        assert!(nearest("RAY_TLS_CLIENT_CERT").is_some());
-        assert!(nearest("RAY_TLS_REQUIRE_CLIENT_AUTH").is_some());
+        let meant = |name| unknown(name).flatten();
+        assert_eq!(meant("RAY_USE_TSL"), Some("RAY_USE_TLS"));
+        assert_eq!(meant("RAY_use_tls"), Some("RAY_USE_TLS"));
+        assert_eq!(meant("RAY_TLS_CA"), Some("RAY_TLS_CA_CERT"));
+        assert_eq!(meant("RAY_TLS_KEY"), Some("RAY_TLS_SERVER_KEY"));
+        assert_eq!(meant("RAY_TLS_CERT"), Some("RAY_TLS_SERVER_CERT"));
+        assert_eq!(meant("RAY_TLS_CLIENT_KEY"), Some("RAY_TLS_SERVER_KEY"));
+        assert_eq!(unknown("RAY_TLS_REQUIRE_CLIENT_AUTH"), Some(None));
+        assert_eq!(unknown("RAY_TLS_CLIENT_AUTH"), Some(None));
     }
 
     #[test]
     fn other_names() {
         for name in ["RAY_USE_TLS", "RAY_TLS_CA_CERT", "RAY_ADDRESS", "RAY_REDIS_CA_CERT", "PATH", "RAY_AUTH_MODE", ""]
         {
-            assert_eq!(nearest(name), None, "{name}");
+            assert_eq!(unknown(name), None, "{name}");
         }
     }
 }

@@ -30,3 +30,24 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         )
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::ray_cluster;
+    use crate::checks::testing::Scene;
+    use crate::diagnose::edit::Edit;
+
+    #[test]
+    fn options_without_env() {
+        let mut cluster = ray_cluster();
+        assert_eq!(Scene::manifests(vec![cluster.clone()]).run(&CHECK), []);
+        cluster["spec"].as_object_mut().unwrap().remove("autoscalerOptions");
+        let findings = Scene::manifests(vec![cluster.clone()]).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(matches!(findings[0].edits[0], Edit::SetSwitch { on: true, .. }));
+        assert_eq!(findings[0].breaks.len(), 1);
+        cluster["spec"]["enableInTreeAutoscaling"] = serde_json::json!(false);
+        assert_eq!(Scene::manifests(vec![cluster]).run(&CHECK), []);
+    }
+}

@@ -29,3 +29,33 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         )
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::ray_cluster;
+    use crate::checks::testing::Scene;
+    use crate::diagnose::edit::Edit;
+    use serde_json::json;
+
+    #[test]
+    fn env_from_does_not_reach_wait_gcs_ready() {
+        let mut cluster = ray_cluster();
+        assert_eq!(Scene::manifests(vec![cluster.clone()]).run(&CHECK), []);
+        let container = &mut cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0];
+        let data: serde_json::Map<String, serde_json::Value> = (container["env"].as_array().unwrap().iter())
+            .map(|v| (v["name"].as_str().unwrap().to_owned(), v["value"].clone()))
+            .collect();
+        container["env"] = json!([]);
+        container["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+        let settings = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "ray"}, "data": data,
+        });
+        let scene = Scene::manifests(vec![cluster, settings]);
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("wait-gcs-ready"), "{}", findings[0].message);
+        assert!(matches!(findings[0].edits[0], Edit::SetSwitch { on: true, .. }));
+        assert_eq!(scene.run(&super::super::worker_group::CHECK), []);
+    }
+}

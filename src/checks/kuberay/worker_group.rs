@@ -30,3 +30,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         )
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::ray_cluster;
+    use crate::checks::testing::Scene;
+    use crate::diagnose::edit::Edit;
+    use serde_json::json;
+
+    #[test]
+    fn a_group_without_variables() {
+        let mut cluster = ray_cluster();
+        assert_eq!(Scene::manifests(vec![cluster.clone()]).run(&CHECK), []);
+        cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["env"] = json!([]);
+        let scene = Scene::manifests(vec![cluster]);
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("small"), "{}", findings[0].message);
+        let switched = findings[0].edits.iter().filter(|e| matches!(e, Edit::SetSwitch { on: true, .. })).count();
+        assert_eq!(switched, 2, "the group and its wait-gcs-ready");
+        assert_eq!(scene.run(&super::super::env_from_only::CHECK), []);
+    }
+}

@@ -27,6 +27,27 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         findings,
         |fault| matches!(fault, Fault::UnknownIssuer | Fault::BadSignature),
         |party, trusted_by| vec![Edit::IssueBy { party, trusted_by }],
-        |port, dialers, reason| format!("{port} serves a chain that {dialers} does not trust: {reason}"),
+        |port, dialers, reason| format!("{port} serves a chain that is not trusted by {dialers}: {reason}"),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{NODES, leaf, nodes, tls};
+    use crate::checks::testing::Ca;
+    use crate::evidence::Settings;
+
+    #[test]
+    fn a_chain_of_another_ca_is_served() {
+        let (ca, other) = (Ca::new("ca"), Ca::new("other"));
+        let (stored, served) = (leaf(&ca, &NODES), leaf(&other, &NODES));
+        let findings =
+            nodes(&stored, &ca).see("ray-head-0", 6379, tls(&served.certificate, Settings::TimedOut)).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].breaks.len() >= 2);
+        assert!(matches!(findings[0].edits[..], [Edit::Restart { .. }]), "{:?}", findings[0].edits);
+        let good = nodes(&stored, &ca).see("ray-head-0", 6379, tls(&stored.certificate, Settings::TimedOut));
+        assert_eq!(good.run(&CHECK), []);
+    }
 }

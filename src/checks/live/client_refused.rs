@@ -61,3 +61,40 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{NODES, leaf, nodes, tls};
+    use crate::checks::testing::{Ca, Pair, Scene};
+    use crate::diagnose::edit::Edit;
+    use crate::evidence::Settings;
+
+    fn offered(mut scene: Scene, pair: &Pair, settings: Settings) -> Scene {
+        let sha256 = crate::checks::lens::leaf(&scene.model.parties[0]).unwrap().sha256;
+        scene = scene.see("ray-head-0", 6379, tls(&pair.certificate, settings));
+        let last = scene.evidence.handshakes.last_mut().unwrap();
+        last.client = Some(Client { certificate: sha256, from: "Secret ray/ray-tls".into() });
+        scene.again()
+    }
+
+    #[test]
+    fn closed_after_the_handshake() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &NODES);
+        assert_eq!(offered(nodes(&pair, &ca), &pair, Settings::Received).run(&CHECK), []);
+        let findings = offered(nodes(&pair, &ca), &pair, Settings::Closed).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert!(!findings[0].breaks.is_empty());
+        assert!(matches!(findings[0].edits[..], [Edit::Restart { .. }]), "the files would be accepted");
+    }
+
+    #[test]
+    fn without_an_offer_a_closed_connection_is_right() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &NODES);
+        let scene = nodes(&pair, &ca).see("ray-head-0", 6379, tls(&pair.certificate, Settings::Closed));
+        assert_eq!(scene.run(&CHECK), []);
+    }
+}

@@ -27,6 +27,37 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         |fault| fault == Fault::Name,
         // NAM01 to NAM04 read what is served in that case.
         |_, _| Vec::new(),
-        |port, dialers, reason| format!("{port} serves a certificate without the name that {dialers} dials: {reason}"),
+        |port, dialers, reason| format!("{port} serves a certificate without the name dialled by {dialers}: {reason}"),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{NODES, leaf, nodes, tls};
+    use crate::checks::testing::Ca;
+    use crate::diagnose::edit::Edit;
+    use crate::evidence::Settings;
+
+    #[test]
+    fn an_older_leaf_lacks_the_name() {
+        let ca = Ca::new("ca");
+        let (stored, served) = (leaf(&ca, &NODES), leaf(&ca, &["ray-head-svc", "127.0.0.1"]));
+        let findings =
+            nodes(&stored, &ca).see("ray-head-0", 6379, tls(&served.certificate, Settings::TimedOut)).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(matches!(findings[0].edits[..], [Edit::Restart { .. }]), "{:?}", findings[0].edits);
+        let good = nodes(&stored, &ca).see("ray-head-0", 6379, tls(&stored.certificate, Settings::TimedOut));
+        assert_eq!(good.run(&CHECK), []);
+    }
+
+    #[test]
+    fn no_edit_where_the_stored_leaf_lacks_it_too() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &["ray-head-svc", "127.0.0.1", "10.0.0.6"]);
+        let findings =
+            nodes(&pair, &ca).see("ray-head-0", 6379, tls(&pair.certificate, Settings::TimedOut)).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].edits, []);
+    }
 }

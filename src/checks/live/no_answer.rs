@@ -62,3 +62,43 @@ fn is_consequence(case: &Case<'_>, port: &Dialled<'_>) -> bool {
         Failure::Port(_) => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{by_pod_ip, client, live, named};
+    use crate::checks::testing::Scene;
+    use crate::evidence::Why;
+
+    fn scene(names: &[&str]) -> Scene {
+        let mut objects = by_pod_ip();
+        objects.push(client("app", "ray://ray-head-svc:10001"));
+        objects.push(named(names));
+        let pods = [("ray-head", "ray-head-0", "10.0.0.5"), ("ray-worker", "ray-worker-0", "10.0.0.6")];
+        live(objects, &pods)
+    }
+
+    #[test]
+    fn a_refused_port() {
+        let scene = scene(&["ray-head-svc", "127.0.0.1", "10.0.0.5", "10.0.0.6"]);
+        assert_eq!(scene.run(&CHECK), []);
+        let findings = scene.see("ray-head-0", 10001, Outcome::Refused).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].subject.name, "ray-head:10001");
+        assert!(matches!(findings[0].edits[..], [Edit::Open { port: 10001, .. }]));
+        assert_eq!(findings[0].breaks.len(), 1);
+    }
+
+    #[test]
+    fn a_head_that_cannot_reach_itself_never_opens_ray_client() {
+        let findings = scene(&["ray-head-svc", "127.0.0.1"]).see("ray-head-0", 10001, Outcome::Refused).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].edits.is_empty());
+    }
+
+    #[test]
+    fn a_dial_that_was_not_possible_says_nothing() {
+        let scene = scene(&["ray-head-svc"]).see("ray-head-0", 10001, Outcome::NotPossible(Why::TimedOut));
+        assert_eq!(scene.run(&CHECK), []);
+    }
+}

@@ -49,3 +49,30 @@ fn strange(handshake: &Handshake) -> Option<String> {
         (_, None) => Some("no ALPN protocol chosen".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{NODES, leaf, nodes, tls};
+    use crate::checks::testing::Ca;
+    use crate::evidence::Settings;
+
+    #[test]
+    fn something_else_answers() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &NODES);
+        let ended = |outcome: Outcome| nodes(&pair, &ca).see("ray-head-0", 6379, outcome).run(&CHECK);
+        let mut no_alpn = tls(&pair.certificate, Settings::TimedOut);
+        if let Outcome::Tls(tls) = &mut no_alpn {
+            tls.alpn = None;
+        }
+        for outcome in [no_alpn, Outcome::PlainHttp, Outcome::Garbage("5353482d".into())] {
+            let findings = ended(outcome.clone());
+            assert_eq!(findings.len(), 1, "{outcome:?}");
+            assert!(!findings[0].breaks.is_empty(), "{outcome:?}");
+        }
+        for outcome in [tls(&pair.certificate, Settings::Received), Outcome::Refused, Outcome::PlainGrpc] {
+            assert_eq!(ended(outcome.clone()), [], "{outcome:?}");
+        }
+    }
+}

@@ -26,24 +26,43 @@ Authority: RFC 9113 section 3.4; Ray `src/ray/common/ray_config.h`; ray#26338.",
 fn run(case: &Case<'_>, findings: &mut Findings) {
     for port in dialled(case) {
         let party = &case.model.parties[port.party];
-        let edits = match &party.switch {
-            Seen::Found(Switch::On) => restart(case, port.party),
-            Seen::Unseen(_) if lens::speakers(case).any(|(_, other)| other.cluster == party.cluster) => {
-                vec![Edit::SetSwitch { party: port.party, on: true }]
-            }
+        let others_on = || lens::speakers(case).any(|(_, other)| other.cluster == party.cluster);
+        let expected = match &party.switch {
+            Seen::Found(Switch::On) => "RAY_USE_TLS is on in its settings",
+            Seen::Unseen(_) if others_on() => "the rest of its cluster has TLS on",
             _ => continue,
         };
         let plain = |h: &crate::evidence::Handshake| {
             matches!(h.outcome, Outcome::PlainGrpc).then(|| "SETTINGS in clear before any TLS".to_string())
         };
-        let expected = match &party.switch {
-            Seen::Found(_) => "RAY_USE_TLS is on in its settings",
-            _ => "the rest of its cluster has TLS on",
-        };
         let say = |id: &str, _: usize, _: &str| format!("port {} of {id} speaks plaintext, but {expected}", port.port);
         if let Some(finding) = port.tell(case, findings, plain, say) {
             finding.breaks = port.failing(case);
-            finding.edits = edits;
+            finding.edits = match &party.switch {
+                Seen::Found(_) => restart(case, port.party),
+                _ => vec![Edit::SetSwitch { party: port.party, on: true }],
+            };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{by_pod_ip, live, named, set};
+
+    const PODS: [(&str, &str, &str); 1] = [("ray-head", "ray-head-0", "10.0.0.5")];
+
+    #[test]
+    fn a_port_in_clear_though_the_switch_is_on() {
+        let mut objects = by_pod_ip();
+        objects.push(named(&["ray-head-svc", "127.0.0.1", "10.0.0.5"]));
+        let findings = live(objects.clone(), &PODS).see("ray-head-0", 6379, Outcome::PlainGrpc).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(matches!(findings[0].edits[..], [Edit::Restart { .. }]));
+        assert!(!findings[0].breaks.is_empty());
+        set(&mut objects[0], "RAY_USE_TLS", None);
+        let by_its_settings = live(objects, &PODS).see("ray-head-0", 6379, Outcome::PlainGrpc);
+        assert_eq!(by_its_settings.run(&CHECK), []);
     }
 }

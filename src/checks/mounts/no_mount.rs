@@ -37,3 +37,42 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{container, live, named, tls};
+    use crate::checks::testing::{Ca, Scene, cluster_with};
+    use crate::diagnose::edit::Edit;
+    use crate::evidence::Settings;
+
+    fn unmounted() -> Vec<serde_json::Value> {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        container(&mut objects[1])["volumeMounts"] = serde_json::json!([]);
+        objects
+    }
+
+    #[test]
+    fn nothing_is_mounted() {
+        let scene = Scene::manifests(unmounted());
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("/etc/ray/tls/ca.crt"), "{}", findings[0].message);
+        assert_eq!(findings[0].edits.len(), 3);
+        assert!(findings[0].edits.iter().all(|e| matches!(e, Edit::Share { .. })), "{:?}", findings[0].edits);
+        let healthy = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        assert_eq!(Scene::manifests(healthy).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_port_that_speaks_tls_proves_the_files() {
+        let mut objects = unmounted();
+        objects.swap(0, 1);
+        container(&mut objects[1])["volumeMounts"] = serde_json::json!([]);
+        let pods = [("ray-head", "ray-head-0", "10.0.0.5")];
+        let scene = live(objects, &pods);
+        assert_eq!(scene.run(&CHECK).len(), 2);
+        let leaf = Ca::new("ca").leaf();
+        assert_eq!(scene.see("ray-head-0", 6379, tls(&leaf.certificate, Settings::TimedOut)).run(&CHECK).len(), 1);
+    }
+}

@@ -66,3 +66,35 @@ fn files(workload: &Workload, object: &str) -> BTreeSet<String> {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::named;
+    use crate::checks::testing::{Scene, cluster, cluster_with};
+    use serde_json::json;
+
+    fn scene(path: &str) -> Scene {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        objects[0]["spec"]["template"]["spec"]["volumes"][0]["secret"]["items"] = json!([
+            {"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}, {"key": "ca.crt", "path": path}
+        ]);
+        Scene::manifests(objects)
+    }
+
+    #[test]
+    fn a_renamed_item_misses_the_path() {
+        let findings = scene("ca.pem").run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("/etc/ray/tls/ca.crt"), "{}", findings[0].message);
+        assert!(findings[0].message.contains("makes ca.pem, tls.crt, tls.key"), "{}", findings[0].message);
+        assert_eq!(findings[0].subject.key.as_deref(), Some("RAY_TLS_CA_CERT"));
+        assert!(!findings[0].breaks.is_empty() && findings[0].edits.len() == 1);
+    }
+
+    #[test]
+    fn matching_items_and_unseen_secrets_are_silent() {
+        assert_eq!(scene("ca.crt").run(&CHECK), []);
+        assert_eq!(Scene::manifests(cluster()).run(&CHECK), []);
+    }
+}

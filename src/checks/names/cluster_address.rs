@@ -28,3 +28,37 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         super::typed(c) && matches!(c.port, Port::Gcs(_) | Port::Node(_))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{by_pod_ip, named};
+    use crate::checks::testing::Scene;
+    use crate::diagnose::edit::Edit;
+
+    fn scene(secret: Option<&[&str]>) -> Scene {
+        let mut objects = by_pod_ip();
+        objects.extend(secret.map(named));
+        Scene::manifests(objects)
+    }
+
+    #[test]
+    fn the_address_of_workers_is_missing() {
+        let scene = scene(Some(&["ray-head", "127.0.0.1"]));
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(
+            findings[0].message.contains("does not name ray-head-svc, dialled by ray/ray-worker"),
+            "{}",
+            findings[0].message
+        );
+        assert_eq!(findings[0].breaks.len(), 1);
+        assert!(matches!(&findings[0].edits[..], [Edit::AddNames { names, .. }] if *names == ["ray-head-svc"]));
+    }
+
+    #[test]
+    fn a_covered_name_and_an_unseen_secret_are_silent() {
+        assert_eq!(scene(Some(&["ray-head-svc"])).run(&CHECK), []);
+        assert_eq!(scene(None).run(&CHECK), []);
+    }
+}

@@ -43,3 +43,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::named;
+    use crate::checks::testing::{Scene, cluster};
+
+    #[test]
+    fn the_common_name_is_dialled_and_no_other_name_is() {
+        // The leaf's common name is ray-node.
+        let scene = |secret: Option<&[&str]>| {
+            let text = serde_json::to_string(&cluster()).unwrap().replace("ray-head-svc", "ray-node");
+            let mut objects: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+            objects.extend(secret.map(named));
+            Scene::manifests(objects)
+        };
+        let findings = scene(Some(&["ray-worker"])).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].edits.is_empty() && !findings[0].breaks.is_empty());
+        assert_eq!(scene(Some(&["ray-node", "ray-worker"])).run(&CHECK), []);
+        assert_eq!(scene(None).run(&CHECK), []);
+    }
+}

@@ -34,3 +34,19 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             .fact("common name", served.leaf.common_name.as_deref().unwrap_or("none"), origin);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::named;
+    use crate::checks::testing::{Scene, cluster, cluster_with};
+
+    #[test]
+    fn no_names_at_all() {
+        let findings = Scene::manifests(cluster_with(named(&[]))).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("no subjectAltName"));
+        assert_eq!(Scene::manifests(cluster_with(named(&["x"]))).run(&CHECK), []);
+        assert_eq!(Scene::manifests(cluster()).run(&CHECK), []);
+    }
+}

@@ -54,3 +54,33 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         finding.breaks = super::broken(case, &served, of_kind);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{client, named};
+    use crate::checks::testing::{Scene, cluster};
+
+    fn scene(names: &[&str], with_client: bool) -> Scene {
+        let mut objects = cluster();
+        objects.push(named(names));
+        objects.extend(with_client.then(|| client("app", "ray://ray-head-svc:10001")));
+        Scene::manifests(objects)
+    }
+
+    #[test]
+    fn an_error_where_ray_client_is_used() {
+        let names = ["ray-head-svc", "ray-worker", "localhost"];
+        let findings = scene(&names, true).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert!(!findings[0].breaks.is_empty());
+        assert_eq!(scene(&names, false).run(&CHECK)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn named_or_unseen_is_silent() {
+        assert_eq!(scene(&["127.0.0.1"], true).run(&CHECK), []);
+        assert_eq!(Scene::manifests(cluster()).run(&CHECK), []);
+    }
+}

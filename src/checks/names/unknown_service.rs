@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::checks::{Case, Check, Confidence, Findings, Severity, lens};
 use crate::evidence::Mode;
+use crate::ray::{Address, Connection};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -58,6 +59,10 @@ fn is_unknown(case: &Case<'_>, namespaces: &BTreeSet<&str>, san: &str) -> bool {
     if bare == "localhost" || bare.contains('*') || bare.parse::<std::net::IpAddr>().is_ok() {
         return false;
     }
+    let dialled = |c: &Connection| matches!(&c.address, Address::Typed(host) if host.eq_ignore_ascii_case(&bare));
+    if case.model.connections.iter().any(dialled) {
+        return false;
+    }
     let labels: Vec<&str> = bare.split('.').collect();
     let namespace = match labels.as_slice() {
         [_] if !san.starts_with("*.") => None,
@@ -83,4 +88,32 @@ fn known<'a>(case: &Case<'a>, namespaces: &BTreeSet<&str>) -> BTreeSet<&'a str> 
 
 fn is_pod(case: &Case<'_>, name: &str) -> bool {
     case.model.parties.iter().flat_map(|p| &p.pods).any(|pod| pod.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::named;
+    use crate::checks::testing::{Scene, cluster, cluster_with};
+
+    #[test]
+    fn the_name_of_the_deployment_is_no_service() {
+        let names = ["ray-head", "ray-head.ray.svc.cluster.local", "ray-worker", "localhost"];
+        let findings = Scene::manifests(cluster_with(named(&names))).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(
+            findings[0].message.contains("names ray-head, ray-head.ray.svc.cluster.local, but"),
+            "{}",
+            findings[0].message
+        );
+        assert!(findings[0].message.contains("ray-head-svc"), "{}", findings[0].message);
+    }
+
+    #[test]
+    fn known_and_foreign_names_are_silent() {
+        let names =
+            ["ray-head-svc", "ray-head-svc.ray.svc", "ray.example.org", "x.other.svc.cluster.local", "10.0.0.1"];
+        assert_eq!(Scene::live(cluster_with(named(&names)), vec![]).run(&CHECK), []);
+        assert_eq!(Scene::manifests(cluster()).run(&CHECK), []);
+    }
 }

@@ -43,3 +43,26 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::live;
+    use crate::checks::testing::cluster;
+
+    #[test]
+    fn forbidden_port_forwards_are_one_finding() {
+        let pods = [("ray-head", "ray-head-0", "10.0.0.5"), ("ray-worker", "ray-worker-0", "10.0.0.6")];
+        let scene = live(cluster(), &pods);
+        assert_eq!(scene.run(&CHECK), []);
+        let forbidden = || {
+            let resource = "pods/portforward".into();
+            Outcome::NotPossible(Why::Forbidden { verb: "create".into(), resource, namespace: Some("ray".into()) })
+        };
+        let scene = scene.see("ray-head-0", 6379, forbidden()).see("ray-worker-0", 10002, forbidden());
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("ray-head-0, ray-worker-0"), "{}", findings[0].message);
+        assert_eq!(scene.see("ray-head-0", 10001, Outcome::Refused).run(&CHECK).len(), 1);
+    }
+}

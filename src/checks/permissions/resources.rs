@@ -21,3 +21,21 @@ Authority: KubeRay API reference; Kubernetes documentation *Using RBAC Authoriza
 fn run(case: &Case<'_>, findings: &mut Findings) {
     super::tell(case, findings, "PRM03", "what the operator makes of them is not judged");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::{Scene, cluster};
+    use crate::evidence::Gap;
+
+    #[test]
+    fn a_gap_of_this_code() {
+        let mut scene = Scene::live(cluster(), vec![]);
+        assert_eq!(scene.run(&CHECK), []);
+        let what = "rayclusters.ray.io in namespace ray".to_owned();
+        scene.evidence.gaps.push(Gap { what, why: "forbidden".into(), needs: None, code: Some("PRM03".into()) });
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Info);
+    }
+}

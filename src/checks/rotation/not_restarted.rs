@@ -91,3 +91,60 @@ fn split(case: &Case<'_>, stale: &Stale<'_>) -> bool {
         matches!(judged, verdict::Verdict::Reject(_))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{NODES, leaf, nodes, tls};
+    use crate::checks::testing::{Ca, Pair, Scene};
+    use crate::evidence::Settings;
+
+    const CHANGED: &str = "2026-05-20T00:00:00Z";
+
+    fn seen(scene: Scene, served: &Pair) -> Scene {
+        scene.see("ray-head-0", 6379, tls(&served.certificate, Settings::TimedOut))
+    }
+
+    #[test]
+    fn another_ca_splits_old_and_new_processes() {
+        let (old_ca, new_ca) = (Ca::new("ca"), Ca::new("ca"));
+        let (old, new) = (leaf(&old_ca, &NODES), leaf(&new_ca, &NODES));
+        let scene = seen(nodes(&new, &new_ca).changed("ray-tls", CHANGED), &old);
+        let findings = scene.run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].severity, findings[0].confidence), (Severity::Error, Confidence::Proved));
+        assert_eq!(findings[0].subject.name, "ray-tls");
+        assert_eq!(findings[0].edits.len(), 2, "head and workers");
+        assert!(!findings[0].breaks.is_empty());
+        for check in [&crate::checks::live::not_the_stored::CHECK, &crate::checks::live::chain_not_trusted::CHECK] {
+            assert!(scene.run(check).iter().all(|f| f.edits.is_empty()), "{}", check.code);
+        }
+    }
+
+    #[test]
+    fn a_renewed_leaf_shows_when_the_old_one_expires() {
+        let ca = Ca::new("ca");
+        let (old, new) = (leaf(&ca, &NODES), leaf(&ca, &NODES));
+        let findings = seen(nodes(&new, &ca).changed("ray-tls", CHANGED), &old).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert_eq!(findings[0].at, Some("2027-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn not_dialled_is_suspected() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &NODES);
+        let findings = nodes(&pair, &ca).changed("ray-tls", CHANGED).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].severity, findings[0].confidence), (Severity::Warning, Confidence::Suspected));
+    }
+
+    #[test]
+    fn pods_started_after_the_change_are_silent() {
+        let ca = Ca::new("ca");
+        let pair = leaf(&ca, &NODES);
+        assert_eq!(nodes(&pair, &ca).changed("ray-tls", "2026-04-01T00:00:00Z").run(&CHECK), []);
+        assert_eq!(nodes(&pair, &ca).run(&CHECK), []);
+    }
+}

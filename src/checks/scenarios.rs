@@ -1,0 +1,140 @@
+//! One fault each, from objects to the first cause: checks, edits and diagnosis together.
+
+use serde_json::{Value, json};
+
+use super::staging::{NODES, by_pod_ip, client, container, leaf, live, named, nodes, ray_cluster, set, strip, tls};
+use super::testing::{Ca, Scene, cluster_with};
+use super::{Severity, examine};
+use crate::diagnose::causes::causes;
+use crate::evidence::{Client, Outcome, Settings};
+
+const NAMES: [&str; 3] = ["ray-head-svc", "ray-worker", "127.0.0.1"];
+const PODS: [(&str, &str, &str); 2] =
+    [("ray-head", "ray-head-0", "10.0.0.5"), ("ray-worker", "ray-worker-0", "10.0.0.6")];
+
+/// Codes of the causes in order.
+fn diagnosed(scene: &Scene) -> Vec<&'static str> {
+    let findings = examine(&scene.case());
+    let causes = causes(&scene.model, &scene.evidence, scene.now, &scene.matrix, &findings);
+    causes.iter().map(|cause| findings[cause.finding].code).collect()
+}
+
+fn with_client(names: &[&str], change: impl FnOnce(&mut Vec<Value>)) -> Scene {
+    let mut objects = cluster_with(named(names));
+    objects.push(client("app", "ray://ray-head-svc:10001"));
+    change(&mut objects);
+    Scene::manifests(objects)
+}
+
+fn kuberay(change: impl FnOnce(&mut Value)) -> Scene {
+    let mut cluster = ray_cluster();
+    change(&mut cluster);
+    let ca = Ca::new("ca");
+    let pair = leaf(&ca, &["demo-head-svc.ray.svc.cluster.local", "127.0.0.1", "10.0.0.9"]);
+    Scene::manifests(vec![cluster, super::testing::tls_secret("ray-tls", &pair, &ca.pem)])
+}
+
+#[test]
+fn healthy() {
+    let scene = with_client(&NAMES, |_| ());
+    let errors: Vec<_> =
+        examine(&scene.case()).into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.message).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    assert_eq!(diagnosed(&scene), Vec::<&str>::new());
+    assert_eq!(diagnosed(&kuberay(|_| ())), Vec::<&str>::new());
+}
+
+#[test]
+fn names() {
+    let one = diagnosed(&with_client(&["ray-head", "ray-worker", "127.0.0.1"], |_| ()));
+    assert!(one == ["NAM01"] || one == ["NAM02"], "{one:?}: one new certificate mends both");
+    assert_eq!(diagnosed(&with_client(&["ray-head-svc", "ray-worker"], |_| ())), ["NAM11"]);
+    let mut objects = by_pod_ip();
+    objects.push(named(&["ray-head-svc", "127.0.0.1"]));
+    assert_eq!(diagnosed(&Scene::manifests(objects.clone())), ["NAM03"]);
+    assert_eq!(diagnosed(&live(objects.clone(), &PODS)), ["NAM03"]);
+    let stuck = live(objects, &PODS).see("ray-head-0", 10001, Outcome::Refused);
+    assert_eq!(diagnosed(&stuck), ["NAM03"]);
+}
+
+#[test]
+fn settings() {
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| set(&mut o[1], "RAY_USE_TLS", Some(json!("yes"))))), ["ENV02"]);
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| set(&mut o[1], "RAY_USE_TLS", None))), ["ENV01"]);
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| strip(&mut o[1]))), ["ENV01"]);
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| strip(&mut o[0]))), ["ENV01"]);
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| set(&mut o[1], "RAY_TLS_CA_CERT", None))), ["ENV04"]);
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| container(&mut o[1])["volumeMounts"] = json!([]))), ["MNT01"]);
+    let items = json!([{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}]);
+    let without_ca = with_client(&NAMES, |o| {
+        o[0]["spec"]["template"]["spec"]["volumes"][0]["secret"]["items"] = items;
+    });
+    assert_eq!(diagnosed(&without_ca), ["MNT05"]);
+}
+
+#[test]
+fn clients() {
+    assert_eq!(diagnosed(&with_client(&NAMES, |o| strip(&mut o[4]))), ["CLI01"]);
+    let two = with_client(&NAMES, |o| {
+        let mut other = client("app-ml", "ray://ray-head-svc:10001");
+        strip(&mut other);
+        o.push(other);
+    });
+    assert_eq!(diagnosed(&two), ["CLI02"]);
+}
+
+#[test]
+fn operator() {
+    let group =
+        |c: &mut Value| c["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["env"] = json!([]);
+    assert_eq!(diagnosed(&kuberay(group)), ["KBR03"]);
+    let scaler = |c: &mut Value| _ = c["spec"].as_object_mut().unwrap().remove("autoscalerOptions");
+    assert_eq!(diagnosed(&kuberay(scaler)), ["KBR02"]);
+    let env_from = |c: &mut Value| {
+        let container = &mut c["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0];
+        container["env"] = json!([]);
+        container["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+    };
+    let mut objects = vec![
+        ray_cluster(),
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "ray"},
+            "data": {
+                "RAY_USE_TLS": "1", "RAY_TLS_SERVER_CERT": "/etc/ray/tls/tls.crt",
+                "RAY_TLS_SERVER_KEY": "/etc/ray/tls/tls.key", "RAY_TLS_CA_CERT": "/etc/ray/tls/ca.crt",
+            },
+        }),
+    ];
+    env_from(&mut objects[0]);
+    objects.push(named(&["demo-head-svc.ray.svc.cluster.local", "127.0.0.1", "10.0.0.9"]));
+    assert_eq!(diagnosed(&Scene::manifests(objects)), ["KBR01"]);
+}
+
+#[test]
+fn ports() {
+    let ca = Ca::new("ca");
+    let pair = leaf(&ca, &NODES);
+    assert_eq!(diagnosed(&nodes(&pair, &ca).see("ray-head-0", 6379, Outcome::Refused)), ["LIV01"]);
+    assert_eq!(diagnosed(&nodes(&pair, &ca).see("ray-head-0", 6379, Outcome::PlainGrpc)), ["LIV02"]);
+    assert_eq!(diagnosed(&nodes(&pair, &ca).see("ray-head-0", 6379, Outcome::PlainHttp)), ["LIV08"]);
+    let strange = leaf(&Ca::new("other"), &NODES);
+    let served = tls(&strange.certificate, Settings::TimedOut);
+    let one = diagnosed(&nodes(&pair, &ca).see("ray-head-0", 6379, served));
+    assert!(one == ["LIV04"] || one == ["LIV05"], "{one:?}: nothing says that the Secret changed");
+}
+
+#[test]
+fn rotation() {
+    let (old_ca, new_ca) = (Ca::new("ca"), Ca::new("ca"));
+    let (old, new) = (leaf(&old_ca, &NODES), leaf(&new_ca, &NODES));
+    let scene = nodes(&new, &new_ca).changed("ray-tls", "2026-05-20T00:00:00Z");
+    let scene = scene.see("ray-head-0", 6379, tls(&old.certificate, Settings::TimedOut));
+    assert_eq!(diagnosed(&scene), ["ROT01"]);
+    // The same when the new certificate was offered and refused.
+    let mut scene = scene;
+    scene.evidence.handshakes.clear();
+    let mut scene = scene.see("ray-head-0", 6379, tls(&old.certificate, Settings::Closed));
+    let certificate = super::lens::leaf(&scene.model.parties[0]).unwrap().sha256;
+    scene.evidence.handshakes[0].client = Some(Client { certificate, from: "Secret ray/ray-tls".into() });
+    assert_eq!(diagnosed(&scene.again()), ["ROT01"]);
+}
