@@ -213,7 +213,8 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "typo-variable",
         about: "the workers have RAY_TLS_CA_CERTS, which Ray does not know, instead of RAY_TLS_CA_CERT",
-        cause: Some("ENV07"),
+        // ENV07 names the typo, but what breaks is the variable that is not there.
+        cause: Some("ENV04"),
         change: |scene| {
             scene.worker.unset("RAY_TLS_CA_CERT");
             scene.worker.set("RAY_TLS_CA_CERTS", &format!("{MOUNT}/ca.crt"));
