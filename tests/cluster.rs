@@ -30,6 +30,7 @@ async fn forbidden_lists_are_gaps_with_the_rule_that_helps() {
         answers.insert(path.into(), status(403, "Forbidden"));
     }
     answers.insert("/apis/ray.io/v1/namespaces/ray/rayjobs".into(), status(404, "NotFound"));
+    answers.insert("/apis/ray.io/v1/namespaces/ray/rayservices".into(), status(403, "Forbidden"));
     let seen = Server::start(answers).await.collect(Options::default()).await.unwrap();
     assert_eq!(
         seen.evidence.gaps,
@@ -41,9 +42,12 @@ async fn forbidden_lists_are_gaps_with_the_rule_that_helps() {
                 code: None,
             },
             Gap {
-                what: "RayCluster objects of namespace ray".into(),
-                why: "forbidden: may not list rayclusters.ray.io in namespace ray".into(),
-                needs: Some(r#"Role rule: apiGroups ["ray.io"], resources ["rayclusters"], verbs ["list"]"#.into()),
+                what: "RayCluster objects (and RayService) of namespace ray".into(),
+                why: "forbidden: may not list rayclusters.ray.io, rayservices.ray.io in namespace ray".into(),
+                needs: Some(
+                    r#"Role rule: apiGroups ["ray.io"], resources ["rayclusters", "rayservices"], verbs ["list"]"#
+                        .into()
+                ),
                 code: Some("PRM03".into()),
             },
         ]

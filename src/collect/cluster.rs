@@ -4,7 +4,7 @@
 mod api;
 mod config;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -62,16 +62,16 @@ pub struct Collected {
 /// # Errors
 /// When there is no API server to ask.
 pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, Error> {
-    let place = options.namespace.as_deref().filter(|_| !options.all_namespaces);
-    if let Some(name) = place.filter(|name| !is_name(name)) {
+    let given = options.namespace.as_deref().filter(|_| !options.all_namespaces);
+    if let Some(name) = given.filter(|name| !is_name(name)) {
         return Err(Error::Config(format!("`{name}` cannot be the name of a namespace")));
     }
     let way = config::way(options, deadline).await?;
-    let namespace = (!options.all_namespaces).then(|| place.unwrap_or(&way.namespace).to_string());
+    let namespace = (!options.all_namespaces).then(|| given.unwrap_or(&way.namespace).to_string());
     let api = Api { client: way.client.clone(), deadline };
     greet(&api, &way).await?;
-    let shown = namespace.as_ref().map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"));
-    let mut evidence = Evidence::new(Mode::Live, format!("{}, {shown}", way.name), Timestamp::now());
+    let source = format!("{}, {}", way.name, place(namespace.as_deref()));
+    let mut evidence = Evidence::new(Mode::Live, source, Timestamp::now());
     if let Some(name) = &namespace {
         exists(&api, name, &way).await?;
     }
@@ -99,15 +99,18 @@ struct Kind {
     selected: bool,
 }
 
+/// The API group of KubeRay's resources.
+const RAY: &str = "ray.io";
+
 const KINDS: [Kind; 8] = [
     Kind { group: "", version: "v1", plural: "pods", kind: "Pod", selected: true },
     Kind { group: "apps", version: "v1", plural: "deployments", kind: "Deployment", selected: true },
     Kind { group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", selected: true },
     Kind { group: "batch", version: "v1", plural: "jobs", kind: "Job", selected: true },
     Kind { group: "", version: "v1", plural: "services", kind: "Service", selected: false },
-    Kind { group: "ray.io", version: "v1", plural: "rayclusters", kind: "RayCluster", selected: false },
-    Kind { group: "ray.io", version: "v1", plural: "rayjobs", kind: "RayJob", selected: false },
-    Kind { group: "ray.io", version: "v1", plural: "rayservices", kind: "RayService", selected: false },
+    Kind { group: RAY, version: "v1", plural: "rayclusters", kind: "RayCluster", selected: false },
+    Kind { group: RAY, version: "v1", plural: "rayjobs", kind: "RayJob", selected: false },
+    Kind { group: RAY, version: "v1", plural: "rayservices", kind: "RayService", selected: false },
 ];
 
 impl Kind {
@@ -199,13 +202,21 @@ async fn lists(api: &Api, namespace: Option<&str>, selector: Option<&str>, evide
     let found: Vec<(&Kind, Listed)> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
     let clusters = selector.map(|_| clusters_of(found.iter().flat_map(|(_, listed)| &listed.items)));
     let mut objects = Vec::new();
+    let mut refused: BTreeMap<&str, Vec<&Kind>> = BTreeMap::new();
     for (kind, listed) in found {
-        if let Some(failed) = listed.failed {
-            missed(kind, namespace, &failed, evidence);
+        match listed.failed {
+            None => {}
+            // The operator is not installed: there are none.
+            Some(Failed::NotFound { .. }) if kind.group == RAY => {}
+            Some(Failed::Forbidden) => refused.entry(kind.group).or_default().push(kind),
+            Some(failed) => missed(kind, namespace, &failed, evidence),
         }
-        let theirs = |item: &Value| kind.group != "ray.io" || clusters.as_ref().is_none_or(|names| owns(item, names));
+        let theirs = |item: &Value| kind.group != RAY || clusters.as_ref().is_none_or(|names| owns(item, names));
         let items = listed.items.into_iter().filter(theirs);
         objects.extend(items.map(Object::live));
+    }
+    for kinds in refused.values() {
+        forbidden(kinds, namespace, evidence);
     }
     objects
 }
@@ -228,22 +239,39 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 }
 
 fn missed(kind: &Kind, namespace: Option<&str>, failed: &Failed, evidence: &mut Evidence) {
-    let ray = kind.group == "ray.io";
-    if ray && matches!(failed, Failed::NotFound { .. }) {
-        return; // The operator is not installed: there are none.
-    }
     if *failed == Failed::TimedOut {
         evidence.incomplete = true;
     }
-    let place = namespace.map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"));
-    let what = format!("{} objects of {place}", kind.kind);
-    let why = why(failed, "list", &kind.resource(), namespace);
-    let needs = matches!(failed, Failed::Forbidden).then(|| {
-        let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
-        format!(r#"{role} rule: apiGroups ["{}"], resources ["{}"], verbs ["list"]"#, kind.group, kind.plural)
+    evidence.gaps.push(Gap {
+        what: format!("{} objects of {}", kind.kind, place(namespace)),
+        why: why(failed, "list", &kind.resource(), namespace).to_string(),
+        needs: None,
+        code: None,
     });
-    let code = (ray && needs.is_some()).then(|| "PRM03".into());
-    evidence.gaps.push(Gap { what, why: why.to_string(), needs, code });
+}
+
+/// One gap per API group, with the one rule that opens all of it.
+fn forbidden(kinds: &[&Kind], namespace: Option<&str>, evidence: &mut Evidence) {
+    let [first, others @ ..] = kinds else { return };
+    let more: Vec<&str> = others.iter().map(|kind| kind.kind).collect();
+    let more = if more.is_empty() { String::new() } else { format!("(and {}) ", more.join(", ")) };
+    let resources: Vec<String> = kinds.iter().map(|kind| format!("\"{}\"", kind.plural)).collect();
+    let all: Vec<String> = kinds.iter().map(|kind| kind.resource()).collect();
+    let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
+    evidence.gaps.push(Gap {
+        what: format!("{} objects {more}of {}", first.kind, place(namespace)),
+        why: why(&Failed::Forbidden, "list", &all.join(", "), namespace).to_string(),
+        needs: Some(format!(
+            r#"{role} rule: apiGroups ["{}"], resources [{}], verbs ["list"]"#,
+            first.group,
+            resources.join(", ")
+        )),
+        code: (first.group == RAY).then(|| "PRM03".into()),
+    });
+}
+
+fn place(namespace: Option<&str>) -> String {
+    namespace.map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"))
 }
 
 /// Reads the Secrets and ConfigMaps that the evidence names, until none is left that was not asked for.

@@ -98,12 +98,7 @@ impl Forward {
     pub(super) async fn reason(&mut self, deadline: Instant) -> Option<Outcome> {
         let error = self.error.take()?;
         let text = within(REASON, deadline, error).await.ok().flatten()?;
-        let text = text.trim();
-        Some(if text.contains("connection refused") {
-            Outcome::Refused
-        } else {
-            Outcome::Unreachable(text.chars().take(300).collect())
-        })
+        meaning(&text)
     }
 }
 
@@ -111,6 +106,19 @@ impl Drop for Forward {
     fn drop(&mut self) {
         self.forwarder.abort();
     }
+}
+
+/// What the kubelet says of a forward that ended; none when the port itself ended it, which the ladder tells better.
+fn meaning(text: &str) -> Option<Outcome> {
+    if text.contains("connection refused") {
+        return Some(Outcome::Refused);
+    }
+    if text.contains("connection reset by peer") || text.contains("broken pipe") {
+        return None;
+    }
+    // containerd's own words come after the quoted network namespace.
+    let words = text.rsplit_once("\": ").map_or(text, |(_, words)| words);
+    Some(Outcome::Unreachable(words.trim().chars().filter(|c| !c.is_control()).take(300).collect()))
 }
 
 fn is_5xx(error: &kube::Error) -> bool {
@@ -150,5 +158,23 @@ fn outcome_text(outcome: &Outcome) -> String {
         Outcome::NotPossible(why) => why.to_string(),
         Outcome::Unreachable(text) => text.clone(),
         other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // As containerd 1.6 behind a 1.34 kubelet writes them.
+    const REFUSED: &str = "error forwarding port 10001 to pod ac2f8d, uid : failed to execute portforward in network namespace \"/run/netns/cni-fe9e\": failed to connect to localhost:10001 inside namespace \"ac2f8d\", IPv4: dial tcp4 127.0.0.1:10001: connect: connection refused IPv6 dial tcp6: address localhost: no suitable address found ";
+    const RESET: &str = "error forwarding port 7000 to pod ac2f8d, uid : failed to execute portforward in network namespace \"/run/netns/cni-fe9e\": read tcp4 127.0.0.1:41422->127.0.0.1:7000: read: connection reset by peer";
+
+    #[test]
+    fn the_kubelet_tells_refused_from_reset() {
+        assert_eq!(meaning(REFUSED), Some(Outcome::Refused));
+        assert_eq!(meaning(RESET), None);
+        let other = "error forwarding port 1 to pod a, uid : failed in network namespace \"/run/x\": i/o timeout\n";
+        assert_eq!(meaning(other), Some(Outcome::Unreachable("i/o timeout".into())));
+        assert_eq!(meaning("no socat"), Some(Outcome::Unreachable("no socat".into())));
     }
 }
