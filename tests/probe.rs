@@ -1,4 +1,5 @@
 //! The prober against real servers on 127.0.0.1, each wrong in a way that was met in the field.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub const IDENTITIES: usize = 3;
 /// certificate of its dialers; dialers whose key is not at hand share one dial without a certificate. A party whose
 /// switch is off is dialled too, to see what it really speaks. Loopback connections add nothing: the port is the same.
 pub fn plan(_evidence: &Evidence, model: &Model, identities: &[String]) -> Vec<Dial> {
-    let mut wanted: BTreeMap<(usize, u16), Vec<(Option<String>, Option<String>)>> = BTreeMap::new();
+    let mut wanted: BTreeMap<(usize, u16), Vec<Shown>> = BTreeMap::new();
     for connection in &model.connections {
         let (Some(port), Some(name)) = (number(connection.port), sent_name(connection)) else {
             continue;
@@ -66,6 +66,9 @@ pub fn plan(_evidence: &Evidence, model: &Model, identities: &[String]) -> Vec<D
     }
     distinct
 }
+
+/// An identity (SHA-256 of its leaf) and the SNI sent with it.
+type Shown = (Option<String>, Option<String>);
 
 fn number(port: Port) -> Option<u16> {
     match port {
