@@ -1,10 +1,14 @@
 //! One file per command. They wire the rooms together and hold no logic of their own.
 
 mod completions;
+mod demo;
 mod doctor;
 mod explain;
+mod gate;
 mod output;
 mod pipeline;
+mod probe;
+mod snapshot;
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,9 +71,10 @@ fn dispatch(command: Command) -> Result<u8, Error> {
     match command {
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
-        Command::Gate(_) | Command::Probe(_) | Command::Snapshot(_) | Command::Demo(_) => {
-            Err(Error::unchecked("this command is not built yet"))
-        }
+        Command::Gate(args) => gate::run(&args),
+        Command::Probe(args) => probe::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

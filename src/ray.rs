@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod connections;
+pub mod focus;
 pub mod material;
 pub mod parties;
 pub mod ports;

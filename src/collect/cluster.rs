@@ -20,6 +20,8 @@ use crate::evidence::{Evidence, Gap, Lookup, Mode, ObjectRef, Origin, Problem, W
 /// What to look at.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// A configuration that is there already, instead of any kubeconfig.
+    pub config: Option<kube::Config>,
     /// A kubeconfig file instead of the usual ones.
     pub kubeconfig: Option<std::path::PathBuf>,
     /// A context of it instead of the current one.

@@ -1,16 +1,47 @@
-use super::pipeline::{self, Probing};
-use super::{Error, output, say};
+use tokio::time::Instant;
+
+use super::pipeline::{self, Nothing, Plan, Probing};
+use super::{Error, output};
 use crate::cli::Doctor;
+use crate::collect::{local, snapshot};
+use crate::evidence::{Evidence, Gap};
+use crate::ray::{focus, parties};
 
 pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
-    let probing = Probing::of(args.no_probe, args.direct);
-    match pipeline::block_on(pipeline::live(&args.source, probing, args.judge.timeout))? {
-        Ok(evidence) => output::tell(&pipeline::report(&evidence, &args.judge, false), &args.judge.output),
-        Err(error) => {
-            say(&format!("raytls: {}", crate::report::clean(&error.to_string())));
-            let report = pipeline::unreachable("no cluster", &error.to_string(), &args.judge);
-            output::tell_machines(&report, &args.judge.output)
+    let evidence = match &args.from {
+        Some(path) => {
+            let path = path.clone();
+            let read = move || snapshot::read(&path, &mut std::io::stdin().lock());
+            pipeline::within(args.judge.timeout, read)?.map_err(|e| Error::usage(e.to_string()))?
         }
-    }
+        None => {
+            let deadline = Instant::now() + args.judge.timeout;
+            let probing = Probing::of(args.no_probe, args.direct);
+            let plan = Plan { config: None, probing, as_client: args.as_client, deadline };
+            match pipeline::block_on(pipeline::live(&args.source, plan))? {
+                Ok(evidence) => evidence,
+                Err(error) if args.as_client => {
+                    let (mut shell, _keys) = local::collect(pipeline::clock());
+                    let why = error.to_string();
+                    shell.gaps.push(Gap { what: "the cluster".into(), why, needs: None, code: None });
+                    shell
+                }
+                Err(error) => {
+                    let nothing = Nothing { source: "no cluster", what: "the cluster", unreadable: false };
+                    return pipeline::nothing(&nothing, &error.to_string(), &args.judge);
+                }
+            }
+        }
+    };
+    let evidence = focused(evidence, args.ray_cluster.as_deref())?;
+    output::tell(&pipeline::report(&evidence, &args.judge, false), &args.judge.output)
+}
+
+fn focused(evidence: Evidence, name: Option<&str>) -> Result<Evidence, Error> {
+    let Some(name) = name else { return Ok(evidence) };
+    focus::focus(&evidence, &parties::model(&evidence), name).map_err(|there| match there.as_slice() {
+        [] => Error::unchecked(format!("there is no Ray cluster {name}: none at all was found in {}", evidence.source)),
+        there => Error::unchecked(format!("there is no Ray cluster {name}; there are {}", there.join(", "))),
+    })
 }

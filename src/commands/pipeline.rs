@@ -2,15 +2,17 @@
 #![allow(clippy::disallowed_methods)] // the clock
 
 use std::future::Future;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Error, say};
+use super::{Error, output, say};
 use crate::checks::{self, Case};
 use crate::cli::{Judge, Source};
 use crate::collect::cluster::{self, Collected};
+use crate::collect::local;
 use crate::diagnose::causes::causes;
 use crate::evidence::{Evidence, Gap, Mode};
 use crate::judge::matrix;
@@ -18,7 +20,7 @@ use crate::probe::plan::plan;
 use crate::probe::run::{Route, run};
 use crate::ray::Model;
 use crate::ray::parties::model;
-use crate::report::{Options, Report};
+use crate::report::{Options, Report, clean};
 
 /// The longest wait for an API server's first answer.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,6 +34,18 @@ pub(super) enum Probing {
     No,
     /// Through the API server.
     PortForward,
+}
+
+/// How to look at a live cluster.
+pub(super) struct Plan {
+    /// A configuration instead of the kubeconfig's.
+    pub(super) config: Option<kube::Config>,
+    /// What to dial.
+    pub(super) probing: Probing,
+    /// Whether this shell is a party too.
+    pub(super) as_client: bool,
+    /// The end.
+    pub(super) deadline: Instant,
 }
 
 impl Probing {
@@ -65,11 +79,44 @@ pub(super) fn report_of(evidence: &Evidence, model: &Model, judge: &Judge, nothi
     Report::build(evidence, model, &matrix, &findings, &causes, &options)
 }
 
-/// The report of a cluster that could not be asked: `why` is the one thing it says.
-pub(super) fn unreachable(source: &str, why: &str, judge: &Judge) -> Report {
-    let mut evidence = Evidence::new(Mode::Live, source, Timestamp::now());
-    evidence.gaps.push(Gap { what: "the cluster".into(), why: why.into(), needs: None, code: None });
-    report(&evidence, judge, false)
+/// Why there is nothing to judge.
+pub(super) struct Nothing<'a> {
+    /// Where it was looked for, one clause.
+    pub(super) source: &'a str,
+    /// What was not seen.
+    pub(super) what: &'a str,
+    /// Whether it was there, but could not be read: exit code 2 instead of 3.
+    pub(super) unreadable: bool,
+}
+
+/// Says on stderr why there is nothing to judge, and gives scripts a report all the same.
+pub(super) fn nothing(nothing: &Nothing<'_>, why: &str, judge: &Judge) -> Result<u8, Error> {
+    for line in why.lines() {
+        say(&format!("raytls: {}", clean(line)));
+    }
+    let mut evidence = Evidence::new(Mode::Live, nothing.source, clock());
+    evidence.gaps.push(Gap { what: nothing.what.into(), why: why.into(), needs: None, code: None });
+    output::tell_machines(&report(&evidence, judge, nothing.unreadable), &judge.output)
+}
+
+/// Now.
+pub(super) fn clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Runs work that may block for ever, such as reading a pipe that nobody closes, for so long.
+pub(super) fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(timeout).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
+            Error::unchecked("the deadline passed before all of the input was read; see --timeout")
+        }
+        RecvTimeoutError::Disconnected => Error::bug("reading the input failed"),
+    })
 }
 
 /// Runs async work. Look-ups that hang in the system's resolver do not keep the program.
@@ -84,30 +131,34 @@ pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Error> {
 }
 
 /// Collects a live cluster's evidence and probes its ports, until the time is over or Ctrl-C.
-pub(super) async fn live(source: &Source, probing: Probing, timeout: Duration) -> Result<Evidence, cluster::Error> {
-    let deadline = Instant::now() + timeout;
+pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluster::Error> {
+    let Plan { config, probing, as_client, deadline } = plan;
     let options = cluster::Options {
+        config,
         kubeconfig: source.kubeconfig.clone(),
         context: source.context.clone(),
         namespace: source.namespace.clone(),
         all_namespaces: source.all_namespaces,
         selector: source.selector.clone(),
         no_secrets: source.no_secrets,
-        connect_timeout: CONNECT.min(timeout),
+        connect_timeout: CONNECT.min(deadline.saturating_duration_since(Instant::now())),
     };
-    let collected = tokio::select! {
+    let mut collected = tokio::select! {
         collected = cluster::collect(&options, deadline) => collected?,
         () = interrupted() => {
-            let mut nothing = Evidence::new(Mode::Live, "interrupted", Timestamp::now());
+            let mut nothing = Evidence::new(Mode::Live, "interrupted", clock());
             nothing.incomplete = true;
             return Ok(nothing);
         }
     };
+    if as_client {
+        local::add(&mut collected.evidence, &mut collected.keys);
+    }
     Ok(probed(collected, probing, deadline).await)
 }
 
 /// Adds what the ports of the collected cluster show.
-pub(super) async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Evidence {
+async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Evidence {
     let Collected { mut evidence, keys, client } = collected;
     let route = match probing {
         Probing::No => return evidence,
@@ -125,7 +176,7 @@ pub(super) async fn probed(collected: Collected, probing: Probing, deadline: Ins
 }
 
 /// Waits for Ctrl-C.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         return std::future::pending().await;
     }

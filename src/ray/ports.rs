@@ -81,10 +81,7 @@ fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
 fn file(evidence: &Evidence, variable: &'static str, path: Option<&str>) -> TlsFile {
     let content = match path {
         None => Seen::Unseen(Why::NotAsked),
-        Some(path) => {
-            let read = evidence.secret("", path);
-            read.and_then(|s| s.data.get("").map_or(Seen::Absent, |c| Seen::Found(c.facts.clone())))
-        }
+        Some(path) => evidence.file(path).map(|content| content.facts.clone()),
     };
     TlsFile {
         variable,

@@ -154,11 +154,13 @@ fn matrix(paper: &mut Paper, report: &Report) {
         table.enforce_styling();
     }
     table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES", "CORE", "PYTHON", "OBSERVED"]);
+    let shared = shared_namespace(report);
+    let party = |id: &str| Cell::new(clean(shared.and_then(|ns| id.strip_prefix(ns)).unwrap_or(id)));
     for c in &report.connections {
         let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
         table.add_row([
-            Cell::new(clean(&c.dialer)),
-            Cell::new(clean(&c.target)),
+            party(&c.dialer),
+            party(&c.target),
             Cell::new(clean(&host_and_port(c))),
             Cell::new(c.count),
             judgement(&c.predicted.core),
@@ -167,7 +169,9 @@ fn matrix(paper: &mut Paper, report: &Report) {
         ]);
     }
     // Names may wrap, verdicts not.
-    table.column_iter_mut().skip(3).for_each(|c| drop(c.set_constraint(ColumnConstraint::ContentWidth)));
+    for column in table.column_iter_mut().skip(3) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
     for line in table.lines() {
         paper.raw(line.trim_end());
     }
@@ -187,6 +191,14 @@ fn unexplained(paper: &mut Paper, report: &Report) {
     for (reason, ids) in &reasons {
         paper.para("  ", "", Style::new(), &format!("{}: {}", list(ids), clean(reason)));
     }
+}
+
+/// `namespace/`, when every party of the report is in one: it need not be in every cell.
+fn shared_namespace(report: &Report) -> Option<&str> {
+    let mut parties = report.connections.iter().flat_map(|c| [c.dialer.as_str(), c.target.as_str()]);
+    let first = parties.next()?;
+    let namespace = &first[..=first.find('/')?];
+    parties.all(|p| p.starts_with(namespace)).then_some(namespace)
 }
 
 fn host_and_port(c: &Connection) -> String {

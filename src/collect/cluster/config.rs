@@ -68,6 +68,9 @@ fn client(config: Config) -> oneshot::Receiver<kube::Result<kube::Client>> {
 }
 
 async fn config(options: &Options) -> Result<(Config, String), Error> {
+    if let Some(config) = &options.config {
+        return Ok((config.clone(), format!("the API server at {}", config.cluster_url)));
+    }
     let read = match &options.kubeconfig {
         Some(path) => Kubeconfig::read_from(path),
         None => Kubeconfig::read(),

@@ -1,0 +1,60 @@
+use tokio::time::Instant;
+
+use super::{Error, output, pipeline};
+use crate::cli::Probe;
+use crate::collect::files;
+use crate::collect::keyring::Keyring;
+use crate::evidence::{Evidence, Mode, Target};
+use crate::probe::run::probe_address;
+use crate::ray::ports::{self, Own};
+
+pub(super) fn run(args: &Probe) -> Result<u8, Error> {
+    output::check(&args.judge.output)?;
+    let (mut evidence, keys) = own_files(args)?;
+    let identity = keys.identities().first();
+    if args.cert.is_some() && identity.is_none() {
+        tracing::warn!(
+            "the key does not belong to the certificate, or one of them cannot be read: no certificate is offered"
+        );
+    }
+    let deadline = Instant::now() + args.judge.timeout;
+    let dials = args.targets.iter().map(|t| probe_address(&t.host, t.port, identity, args.name.clone(), deadline));
+    let all = futures::future::join_all(dials);
+    evidence.incomplete = pipeline::block_on(async {
+        tokio::select! {
+            handshakes = all => {
+                evidence.handshakes = handshakes;
+                false
+            }
+            () = pipeline::interrupted() => true,
+        }
+    })?;
+    let targets: Vec<Target> =
+        args.targets.iter().map(|t| Target { host: t.host.clone(), port: t.port, ..Target::default() }).collect();
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
+    let (certificate, key, trust) = (path(&args.cert), path(&args.key), path(&args.ca));
+    let own = Own {
+        certificate: certificate.as_deref(),
+        key: key.as_deref(),
+        trust: trust.as_deref(),
+        name: args.name.as_deref(),
+    };
+    let model = ports::model(&evidence, &targets, own);
+    output::tell(&pipeline::report_of(&evidence, &model, &args.judge, false), &args.judge.output)
+}
+
+/// The certificate, key and CA that were named.
+fn own_files(args: &Probe) -> Result<(Evidence, Keyring), Error> {
+    let named: Vec<_> = [&args.cert, &args.key, &args.ca].into_iter().flatten().cloned().collect();
+    let now = pipeline::clock();
+    if named.is_empty() {
+        return Ok((Evidence::new(Mode::Shell, "dialled from this machine", now), Keyring::default()));
+    }
+    let missing = |path: &&std::path::PathBuf| !path.is_file();
+    if let Some(path) = named.iter().find(missing) {
+        return Err(Error::usage(format!("{}: no such file", path.display())));
+    }
+    let (mut evidence, keys) = files::collect(&named, now).map_err(|e| Error::usage(e.to_string()))?;
+    evidence.source = "dialled from this machine".into();
+    Ok((evidence, keys))
+}

@@ -1,0 +1,23 @@
+use tokio::time::Instant;
+
+use super::pipeline::{self, Plan, Probing};
+use super::{Error, output};
+use crate::cli::Snapshot;
+use crate::collect::snapshot;
+
+pub(super) fn run(args: &Snapshot) -> Result<u8, Error> {
+    let probing = Probing::of(args.no_probe, args.direct);
+    let deadline = Instant::now() + args.timeout;
+    let plan = Plan { config: None, probing, as_client: false, deadline };
+    let evidence =
+        pipeline::block_on(pipeline::live(&args.source, plan))?.map_err(|e| Error::unchecked(e.to_string()))?;
+    let mut text = Vec::new();
+    snapshot::write(&evidence, &mut text).map_err(|e| Error::bug(e.to_string()))?;
+    match &args.output {
+        None => output::print(&String::from_utf8_lossy(&text))?,
+        Some(path) => {
+            std::fs::write(path, text).map_err(|e| Error::usage(format!("cannot write {}: {e}", path.display())))?;
+        }
+    }
+    Ok(if evidence.incomplete { super::UNCHECKED } else { 0 })
+}
