@@ -72,6 +72,10 @@ pub fn tell_odd(case: &Case<'_>, findings: &mut Findings, kind: Kind, say: impl 
         let party = &case.model.parties[odd.party];
         let finding = findings.add(lens::workload(party), say(party, &odd));
         tell_switch(case, finding, &odd);
+        if let Some(name) = unknown_variable::stands_for(case, odd.party, "RAY_USE_TLS") {
+            finding.fact("set instead", name, &party.id);
+            finding.edits.clear();
+        }
     }
 }
 

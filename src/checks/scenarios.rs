@@ -64,6 +64,14 @@ fn settings() {
     assert_eq!(diagnosed(&with_client(&NAMES, |o| strip(&mut o[1]))), ["ENV01"]);
     assert_eq!(diagnosed(&with_client(&NAMES, |o| strip(&mut o[0]))), ["ENV01"]);
     assert_eq!(diagnosed(&with_client(&NAMES, |o| set(&mut o[1], "RAY_TLS_CA_CERT", None))), ["ENV04"]);
+    let misspelt = |right: &'static str, wrong: &'static str, value: &'static str| {
+        with_client(&NAMES, move |o| {
+            set(&mut o[1], right, None);
+            set(&mut o[1], wrong, Some(json!(value)));
+        })
+    };
+    assert_eq!(diagnosed(&misspelt("RAY_TLS_CA_CERT", "RAY_TLS_CA_CERTS", "/etc/ray/tls/ca.crt")), ["ENV07"]);
+    assert_eq!(diagnosed(&misspelt("RAY_USE_TLS", "RAY_USE_TSL", "1")), ["ENV07"]);
     assert_eq!(diagnosed(&with_client(&NAMES, |o| container(&mut o[1])["volumeMounts"] = json!([]))), ["MNT01"]);
     let items = json!([{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}]);
     let without_ca = with_client(&NAMES, |o| {

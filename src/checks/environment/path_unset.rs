@@ -1,5 +1,6 @@
 //! ENV04: is TLS on without all three paths?
 
+use crate::checks::environment::unknown_variable::stands_for;
 use crate::checks::environment::{lacks_path, supply, told_by_group, waiters};
 use crate::checks::{Case, Check, Findings, Severity, lens};
 use crate::ray::Party;
@@ -41,6 +42,13 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         );
         finding.edits = parties.iter().flat_map(|&p| slots.iter().map(move |&slot| supply(case, p, slot))).collect();
         finding.breaks = lens::failing_at(case, &parties);
+        let instead: Vec<String> = names.iter().filter_map(|name| stands_for(case, index, name)).collect();
+        if !instead.is_empty() {
+            finding.fact("set instead", instead.join(", "), &party.id);
+        }
+        if instead.len() == names.len() {
+            finding.edits.clear();
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::checks::environment::{VARIABLES, container, literal};
-use crate::checks::{Case, Check, Findings, Severity, lens};
+use crate::checks::environment::{VARIABLES, container, lacks_path, literal, odd, supply, tell_switch, waiters};
+use crate::checks::{Case, Check, Finding, Findings, Severity, lens};
 use crate::evidence::{Container, EnvSource, SourceKind};
+use crate::ray::Role;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -25,8 +26,9 @@ Authority: Ray `src/ray/common/ray_config_def.h`, `python/ray/_common/tls_utils.
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     let mut told: BTreeSet<(Option<usize>, String, String)> = BTreeSet::new();
-    for party in &case.model.parties {
-        let Some(container) = container(case, party) else { continue };
+    for (index, party) in case.model.parties.iter().enumerate() {
+        // The variables of a waiter are those of its group.
+        let Some(container) = container(case, party).filter(|_| party.role != Role::Waiter) else { continue };
         for (name, origin) in names(case, container, &party.namespace) {
             let Some(meant) = unknown(&name).filter(|_| !helps(container, &name)) else { continue };
             if !told.insert((party.workload, container.name.clone(), name.clone())) {
@@ -36,13 +38,47 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
                 Some(meant) => format!("{meant} may be meant"),
                 None => "there is no such setting".into(),
             };
-            findings
-                .add(
-                    lens::workload(party),
-                    format!("{} sets {name}, which Ray does not know and ignores; {hint}", party.id),
-                )
-                .fact("set in", origin, &party.id);
+            let finding = findings.add(
+                lens::workload(party),
+                format!("{} sets {name}, which Ray does not know and ignores; {hint}", party.id),
+            );
+            finding.fact("set in", origin, &party.id);
+            if let Some(meant) = meant {
+                mend(case, finding, index, meant);
+            }
         }
+    }
+}
+
+/// The misspelt name under which this party sets a variable that it lacks, where it does. ENV07 then carries the fault.
+pub fn stands_for(case: &Case<'_>, party: usize, variable: &str) -> Option<String> {
+    let party = &case.model.parties[party];
+    let container = container(case, party)?;
+    let names = names(case, container, &party.namespace).into_iter().map(|(name, _)| name);
+    names
+        .filter(|name| unknown(name) == Some(VARIABLES.iter().copied().find(|v| *v == variable)))
+        .find(|name| !helps(container, name))
+}
+
+/// Where the variable that was meant is missing, and that breaks connections, this is why.
+fn mend(case: &Case<'_>, finding: &mut Finding, index: usize, meant: &str) {
+    let party = &case.model.parties[index];
+    let slot = lens::SLOTS.into_iter().find(|slot| slot.variable() == meant);
+    let mut parties = waiters(case, index);
+    parties.insert(0, index);
+    match slot {
+        Some(slot) if lens::speaks_tls(party) && lacks_path(lens::file(party, slot)) => {
+            finding.edits = parties.iter().map(|&p| supply(case, p, slot)).collect();
+            finding.breaks = lens::failing_at(case, &parties);
+            finding.severity = Severity::Error;
+        }
+        None => {
+            if let Some(odd) = odd(case).into_iter().find(|o| o.party == index && o.on) {
+                tell_switch(case, finding, &odd);
+                finding.severity = Severity::Error;
+            }
+        }
+        Some(_) => {}
     }
 }
 
