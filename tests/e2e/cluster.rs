@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Ray's pods take seconds to start on an idle machine; the rest is for busy ones.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(480);
 
 /// A head and a worker need ~2 GB, and a build machine may have two cores.
 const AT_ONCE: usize = 2;
