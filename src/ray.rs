@@ -219,7 +219,7 @@ pub fn handshakes<'e>(evidence: &'e Evidence, party: &Party, port: u16) -> Vec<&
     let pods: BTreeSet<&str> = party.pods.iter().map(|pod| pod.name.as_str()).collect();
     let of_pod = |h: &&Handshake| {
         let theirs = || match h.target.pod.as_str() {
-            "" => h.target.to_string() == party.id,
+            "" => h.target.host == party.id,
             name => h.target.namespace == party.namespace && pods.contains(name),
         };
         h.target.port == port && theirs()

@@ -1,4 +1,5 @@
 //! No private key and no token ever leaves: every command and format runs over known ones, and all that it writes is searched.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod common;
 

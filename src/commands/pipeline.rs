@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Error, output, say};
 use crate::checks::{self, Case};
-use crate::cli::{Judge, Source};
+use crate::cli::{Inconclusive, Judge, Source};
 use crate::collect::cluster::{self, Collected};
 use crate::collect::local;
 use crate::diagnose::causes::causes;
@@ -61,22 +61,29 @@ impl Probing {
 
 /// Judges the evidence. `nothing_read` when all that was given was unreadable.
 pub(super) fn report(evidence: &Evidence, judge: &Judge, nothing_read: bool) -> Report {
-    report_of(evidence, &model(evidence), judge, nothing_read)
+    let model = model(evidence);
+    let now = judge.now.unwrap_or(evidence.taken_at);
+    let matrix = matrix::judge(evidence, &model, now);
+    let findings = checks::examine(&Case { evidence, model: &model, matrix: &matrix, now });
+    let causes = causes(&model, evidence, now, &matrix, &findings);
+    Report::build(evidence, &model, &matrix, &findings, &causes, &options(judge, now, nothing_read))
 }
 
-/// Judges the evidence by a model of its own.
-pub(super) fn report_of(evidence: &Evidence, model: &Model, judge: &Judge, nothing_read: bool) -> Report {
+/// Judges by a model of which only one side is known: findings, and no causes, for their remedies would be guesses.
+pub(super) fn findings_of(evidence: &Evidence, model: &Model, judge: &Judge) -> Report {
     let now = judge.now.unwrap_or(evidence.taken_at);
     let matrix = matrix::judge(evidence, model, now);
     let findings = checks::examine(&Case { evidence, model, matrix: &matrix, now });
-    let causes = causes(model, evidence, now, &matrix, &findings);
-    let options = Options {
+    Report::build(evidence, model, &matrix, &findings, &[], &options(judge, now, false))
+}
+
+fn options(judge: &Judge, now: Timestamp, nothing_read: bool) -> Options {
+    Options {
         now,
         fail_on: judge.fail_on.severity(),
-        inconclusive_fails: judge.inconclusive == crate::cli::Inconclusive::Fail,
+        inconclusive_fails: judge.inconclusive == Inconclusive::Fail,
         nothing_read,
-    };
-    Report::build(evidence, model, &matrix, &findings, &causes, &options)
+    }
 }
 
 /// Why there is nothing to judge.
@@ -99,9 +106,10 @@ pub(super) fn nothing(nothing: &Nothing<'_>, why: &str, judge: &Judge) -> Result
     output::tell_machines(&report(&evidence, judge, nothing.unreadable), &judge.output)
 }
 
-/// Now.
+/// Now, in whole seconds.
 pub(super) fn clock() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Runs work that may block for ever, such as reading a pipe that nobody closes, for so long.

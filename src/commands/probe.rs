@@ -1,12 +1,13 @@
 use tokio::time::Instant;
 
 use super::{Error, output, pipeline};
-use crate::cli::Probe;
+use crate::cli::{Inconclusive, Probe};
 use crate::collect::files;
 use crate::collect::keyring::Keyring;
-use crate::evidence::{Evidence, Mode, Target};
+use crate::evidence::{Evidence, Gap, Mode, Target};
 use crate::probe::run::probe_address;
 use crate::ray::ports::{self, Own};
+use crate::report::{Ladder, Report};
 
 pub(super) fn run(args: &Probe) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
@@ -39,8 +40,24 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
         trust: trust.as_deref(),
         name: args.name.as_deref(),
     };
+    let ladders = evidence.handshakes.iter().map(Ladder::of).collect();
+    let mut judge = args.judge.clone();
+    let mut gaps = Vec::new();
+    evidence.handshakes.retain(|h| match ports::spoke(&h.outcome) {
+        Ok(()) => true,
+        Err(why) => {
+            gaps.push(Gap { what: h.target.to_string(), why, needs: None, code: None });
+            false
+        }
+    });
+    if !gaps.is_empty() {
+        // A port that was asked for and did not answer was not checked, whatever the others said.
+        judge.inconclusive = Inconclusive::Fail;
+    }
+    evidence.gaps.append(&mut gaps);
     let model = ports::model(&evidence, &targets, own);
-    output::tell(&pipeline::report_of(&evidence, &model, &args.judge, false), &args.judge.output)
+    let report = Report { ladders, ..pipeline::findings_of(&evidence, &model, &judge) };
+    output::tell(&report, &args.judge.output)
 }
 
 /// The certificate, key and CA that were named.

@@ -1,6 +1,6 @@
 //! Ports that somebody typed: this shell dials them, and nothing is known of the parties behind.
 
-use crate::evidence::{Evidence, ObjectRef, Origin, Pod, Seen, Target, Why};
+use crate::evidence::{Evidence, ObjectRef, Origin, Outcome, Pod, Seen, Target, Why};
 
 use super::{Address, Connection, Model, NodeAddress, Party, Place, Port, Role, Switch, TlsFile};
 
@@ -18,7 +18,7 @@ pub struct Own<'a> {
     pub name: Option<&'a str>,
 }
 
-/// One connection per target, from a shell that speaks TLS. The target of a connection has the id `host:port`.
+/// One connection per target, from a shell that speaks TLS. The target of a connection has the host as its id.
 pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
     let file = |variable, path: Option<&str>| file(evidence, variable, path);
     let nothing = |variable| TlsFile {
@@ -35,13 +35,14 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
     }];
     let mut connections: Vec<Connection> = Vec::new();
     for target in targets {
-        let id = target.to_string();
-        if parties.iter().any(|p| p.id == id) {
+        let host = own.name.unwrap_or(&target.host);
+        let suffix = own.name.map_or_else(String::new, |name| format!("@{name}"));
+        let id = format!("this-shell>{target}{suffix}");
+        if connections.iter().any(|c| c.id == id) {
             continue;
         }
-        let host = own.name.unwrap_or(&target.host);
         connections.push(Connection {
-            id: if own.name.is_some() { format!("this-shell>{id}@{host}") } else { format!("this-shell>{id}") },
+            id,
             dialer: 0,
             target: parties.len(),
             address: Address::Typed(host.to_owned()),
@@ -51,9 +52,22 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
             count: 1,
         });
         let pod = Pod { name: String::new(), ips: Vec::new(), phase: String::new(), containers: Vec::new() };
-        parties.push(Party { pods: vec![pod], ..party(&id, nothing) });
+        parties.push(Party { pods: vec![pod], ..party(&target.host, nothing) });
     }
     Model { parties, connections, not_judged: Vec::new(), before: None }
+}
+
+/// Whether a port spoke at all; if not, what came instead, one clause. A port that did not speak was not checked.
+pub fn spoke(outcome: &Outcome) -> Result<(), String> {
+    match outcome {
+        Outcome::PlainGrpc | Outcome::PlainHttp | Outcome::Tls(_) | Outcome::TlsFailed(_) => Ok(()),
+        Outcome::Closed { step } => Err(format!("it closed the connection without a byte ({step})")),
+        Outcome::Garbage(hex) => Err(format!("it sends neither TLS nor gRPC: {hex}")),
+        Outcome::NotPossible(why) => Err(why.to_string()),
+        Outcome::Refused => Err("connection refused: nothing listens there".into()),
+        Outcome::TimedOut { step } => Err(format!("no answer in time ({step})")),
+        Outcome::Unreachable(why) => Err(why.clone()),
+    }
 }
 
 fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
@@ -85,12 +99,31 @@ fn file(evidence: &Evidence, variable: &'static str, path: Option<&str>) -> TlsF
     };
     TlsFile {
         variable,
-        path: path.map_or(Seen::Absent, |p| Seen::Found(p.to_owned())),
+        path: path.map_or(Seen::Unseen(Why::NotAsked), |p| Seen::Found(p.to_owned())),
         place: path.map_or(Place::NoPath, |p| Place::Local(p.to_owned())),
         content,
         assumed: None,
         hypothetical: None,
         covers_pods: false,
         mended: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Mode;
+
+    #[test]
+    fn every_typed_port_is_one_connection() {
+        let evidence = Evidence::new(Mode::Shell, "", "2027-01-01T00:00:00Z".parse().unwrap());
+        let at = |host: &str, port| Target { host: host.into(), port, ..Target::default() };
+        let targets = [at("ray-head", 6379), at("ray-head", 10001), at("::1", 6379), at("ray-head", 6379)];
+        let ids = |own| model(&evidence, &targets, own).connections.into_iter().map(|c| c.id).collect::<Vec<_>>();
+        assert_eq!(
+            ids(Own::default()),
+            ["this-shell>ray-head:6379", "this-shell>ray-head:10001", "this-shell>[::1]:6379"]
+        );
+        assert_eq!(ids(Own { name: Some("x"), ..Own::default() })[0], "this-shell>ray-head:6379@x");
     }
 }

@@ -43,7 +43,7 @@ impl Report {
             passed: super::passed::passed(evidence, model, findings),
             not_judged,
             source: evidence.source.clone(),
-            ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(ladder).collect(),
+            ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(Ladder::of).collect(),
         }
     }
 }
@@ -211,9 +211,12 @@ fn needs(why: &Why) -> Option<String> {
     Some(format!("{kind} rule: apiGroups [\"{group}\"], resources [\"{resource}\"], verbs [\"{verb}\"]"))
 }
 
-fn ladder(handshake: &Handshake) -> Ladder {
-    Ladder {
-        target: handshake.target.to_string(),
-        rungs: handshake.steps.iter().map(|s| (s.name.clone(), s.ok, s.seen.clone())).collect(),
+impl Ladder {
+    /// What one dial showed.
+    pub fn of(handshake: &Handshake) -> Ladder {
+        Ladder {
+            target: handshake.target.to_string(),
+            rungs: handshake.steps.iter().map(|s| (s.name.clone(), s.ok, s.seen.clone())).collect(),
+        }
     }
 }

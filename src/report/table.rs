@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use jiff::Timestamp;
 
 use self::text::{Paper, list, plural};
 use super::words::clean_lines;
@@ -39,7 +40,7 @@ pub fn render(report: &Report, look: Look) -> String {
     let mut paper = Paper::new(look);
     paper.line("", verdict_style(report.verdict), &verdict_line(report));
     if !report.source.is_empty() {
-        paper.para("", "", DIM, &format!("{}, at {}", clean(&report.source), report.taken_at));
+        paper.para("", "", DIM, &format!("{}, at {}", clean(&report.source), seconds(report.taken_at)));
     }
     for ladder in &report.ladders {
         paper.gap();
@@ -66,14 +67,15 @@ pub fn verdict_line(report: &Report) -> String {
     let judged = totals.all - totals.open;
     let mut line = match report.verdict {
         Verdict::Broken if totals.failing > 0 => {
-            format!("broken: {} of {} fail", totals.failing, plural(totals.all, "connection"))
+            format!("broken: {} of {} {}", totals.failing, plural(totals.all, "connection"), fail(totals.failing))
         }
         Verdict::Broken => {
             let errors = report.findings.iter().filter(|f| f.severity == "error").count();
             format!("broken: {}, none of {} seen to fail", plural(errors, "error"), plural(judged, "judged connection"))
         }
         Verdict::AtRisk if totals.failing > 0 => {
-            format!("at risk: {} of {} fail that Ray can do without", totals.failing, plural(totals.all, "connection"))
+            let (all, fail) = (plural(totals.all, "connection"), fail(totals.failing));
+            format!("at risk: {} of {all} {fail} that Ray can do without", totals.failing)
         }
         Verdict::AtRisk | Verdict::Healthy => {
             let word = if report.verdict == Verdict::AtRisk { "at risk" } else { "healthy" };
@@ -87,12 +89,21 @@ pub fn verdict_line(report: &Report) -> String {
         let _ = write!(line, ", {} not judged", totals.open);
     }
     if let Some(outage) = &report.time_to_outage {
-        let _ = write!(line, "; next outage {} ({})", outage.at, outage.because);
+        let _ = write!(line, "; next outage {} ({})", seconds(outage.at), outage.because);
     }
     if report.incomplete {
         line.push_str(" (incomplete: cut short by the deadline or an interruption)");
     }
     line
+}
+
+fn fail(count: usize) -> &'static str {
+    if count == 1 { "fails" } else { "fail" }
+}
+
+/// Nobody reads fractions of a second.
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn verdict_style(verdict: Verdict) -> Style {
