@@ -184,6 +184,8 @@ pub struct Connection {
     pub port: Port,
     /// Why it is dialled, for people: `registers at the GCS`.
     pub why: &'static str,
+    /// Whether it goes to a port that speaks another protocol: `ray://` to the GCS, or a GCS address to Ray Client.
+    pub misdirected: bool,
     /// Whether Ray works without it (metrics) or not.
     pub needed: bool,
     /// How many connections of this kind there are.

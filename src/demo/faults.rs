@@ -214,7 +214,7 @@ const FAULTS: &[Fault] = &[
         name: "typo-variable",
         about: "the workers have RAY_TLS_CA_CERTS, which Ray does not know, instead of RAY_TLS_CA_CERT",
         // ENV07 names the typo, but what breaks is the variable that is not there.
-        cause: Some("ENV04"),
+        cause: Some("ENV07"),
         change: |scene| {
             scene.worker.unset("RAY_TLS_CA_CERT");
             scene.worker.set("RAY_TLS_CA_CERTS", &format!("{MOUNT}/ca.crt"));

@@ -189,19 +189,18 @@ impl<'a> Search<'a> {
             };
         };
         let connection = &self.model.connections[first];
-        let needed = self.model.connections.iter().filter(|c| c.needed).count();
+        let all = self.model.connections.iter().filter(|c| c.needed).map(|c| c.count).sum::<usize>();
+        let failing: usize = mends.iter().map(|&at| self.model.connections[at].count).sum();
         let dialer = &self.model.parties[connection.dialer].id;
         let target = &self.model.parties[connection.target].id;
-        let more = match mends.len() {
-            1 => String::new(),
-            n => format!(", and {} more", n - 1),
+        let more = match failing - connection.count {
+            0 => String::new(),
+            n => format!(", and {n} more"),
         };
+        let times = if connection.count > 1 { format!(", {} times", connection.count) } else { String::new() };
         format!(
-            "{} of {needed} connections fail: {dialer} to {target} at {}:{} ({}){more}",
-            mends.len(),
-            connection.address,
-            connection.port,
-            connection.why
+            "{failing} of {all} connections fail: {dialer} to {target} at {}:{} ({}){times}{more}",
+            connection.address, connection.port, connection.why
         )
     }
 

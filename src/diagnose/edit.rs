@@ -7,7 +7,7 @@ use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
-use crate::ray::{Address, Model, Party, Role, Switch, TlsFile};
+use crate::ray::{Address, Model, Party, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
 ///
@@ -195,12 +195,10 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
         Edit::RenewCa { certificate } => {
             for party in &mut model.parties {
                 let mut trust = certificates(&party.trust);
-                for ca in trust.iter_mut().filter(|ca| ca.sha256 == *certificate) {
-                    *ca = ca.with_dates(now, &ca.key.spki_sha256);
-                    party.touched = true;
-                }
-                if party.touched {
+                let old = trust.iter_mut().filter(|ca| ca.sha256 == *certificate);
+                if old.map(|ca| *ca = ca.with_dates(now, &ca.key.spki_sha256)).count() > 0 {
                     party.trust.hypothetical = Some(trust);
+                    party.touched = true;
                 }
             }
         }
@@ -208,9 +206,17 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
             touch(model, *party, |p| p.restarted = true)
         }
         Edit::Dial { party, from, to } => {
+            let ((host, port), (new_host, new_port)) = (command::host_port(from), command::host_port(to));
             for connection in model.connections.iter_mut().filter(|c| c.dialer == *party) {
-                if connection.address == Address::Typed(from.clone()) {
-                    connection.address = Address::Typed(to.clone());
+                let same_port = port.is_none() || connection.port.number() == port;
+                if connection.address == Address::Typed(host.clone()) && same_port {
+                    connection.address = Address::Typed(new_host.clone());
+                    connection.misdirected = false;
+                    connection.port = match (connection.port, new_port) {
+                        (_, Some(port)) if to.starts_with("ray://") => Port::Client(port),
+                        (_, Some(port)) => Port::Gcs(port),
+                        (port, None) => port,
+                    };
                 }
             }
             touch(model, *party, |_| {});

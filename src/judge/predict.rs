@@ -19,6 +19,14 @@ pub(super) fn connection(
     profile: Profile,
 ) -> Verdict {
     let (dialer, target) = (&parties[connection.dialer], &parties[connection.target]);
+    if connection.misdirected {
+        let (asked, there) = match connection.port.is_python() {
+            true => ("Ray Client", "the GCS"),
+            false => ("the GCS", "Ray Client"),
+        };
+        let text = format!("port {} of {} is {there}, not {asked}", connection.port, target.id);
+        return Verdict::Reject { by: By::Target, reason: Failure::Port(text) };
+    }
     match switches(dialer, target) {
         Switches::Both => {}
         Switches::Neither => return Verdict::Accept,

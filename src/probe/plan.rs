@@ -177,7 +177,17 @@ mod tests {
     }
 
     fn connection(dialer: usize, target: usize, address: Address, port: Port) -> Connection {
-        Connection { id: String::new(), dialer, target, address, port, why: "", needed: true, count: 1 }
+        Connection {
+            id: String::new(),
+            dialer,
+            target,
+            address,
+            port,
+            why: "",
+            misdirected: false,
+            needed: true,
+            count: 1,
+        }
     }
 
     fn party(name: &str, leaf: &[u8], pods: u8) -> Party {

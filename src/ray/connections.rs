@@ -153,7 +153,12 @@ fn connection(
     count: usize,
 ) -> Connection {
     let id = format!("{}>{}@{address}:{port}", drafts[dialer].party.id, drafts[target].party.id);
-    Connection { id, dialer, target, address, port, why, needed, count }
+    let misdirected = match port {
+        Port::Client(port) => port == drafts[target].gcs_port && port != drafts[target].client_port,
+        Port::Gcs(port) => port == drafts[target].client_port && port != drafts[target].gcs_port,
+        Port::Node(_) | Port::Session => false,
+    };
+    Connection { id, dialer, target, address, port, why, misdirected, needed, count }
 }
 
 /// The address by which others dial the node of a party.
