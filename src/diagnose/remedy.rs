@@ -58,11 +58,12 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
         Edit::IssueBy { party: at, trusted_by } => match (party(at), party(trusted_by)) {
             (Some(p), Some(other)) => {
                 let text = format!(
-                    "Give {} a certificate by the CA that {} trusts ({}), and that CA as its trust file; both are in {} now",
+                    "Issue the certificate of {} ({}) again by the CA that {} trusts ({}), and make that CA its trust file ({})",
                     p.id,
+                    place_of(p, Slot::Certificate),
                     other.id,
                     place_of(other, Slot::Trust),
-                    place_of(p, Slot::Certificate)
+                    place_of(p, Slot::Trust)
                 );
                 vec![text_step(text), restart(p)]
             }
@@ -195,8 +196,10 @@ fn add_names(
             ));
         }
     }
-    if !names.is_empty() {
-        let list: Vec<String> = names.iter().map(|n| san(n)).collect();
+    // Restarted pods have other IPs: today's would be wrong by the time the new certificate is read.
+    let lasting = |name: &&String| !pod_addresses || name.parse::<std::net::IpAddr>().is_err();
+    let list: Vec<String> = names.iter().filter(lasting).map(|n| san(n)).collect();
+    if !list.is_empty() {
         steps.push(issue(
             evidence,
             &holders,

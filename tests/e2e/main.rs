@@ -54,7 +54,7 @@ fn no_pod_ip_in_the_leaf() {
     ns.apply(&with(WORKER, "--node-ip-address=ray-worker ", ""));
     ns.wait_until_head_listens();
     ns.wait_until_running("worker");
-    expect_cause(&ns, &["NAM03"]);
+    expect_cause(&ns, &["NAM03"], "ray-tls");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn worker_of_another_ca() {
     ns.apply(&with(WORKER, "secretName: ray-tls", "secretName: ray-tls-worker"));
     ns.wait_for_log("head", STARTED);
     ns.wait_until_running("worker");
-    expect_cause(&ns, &["CHN01", "CHN02"]);
+    expect_cause(&ns, &["CHN01", "CHN02"], "ray-tls-worker");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn expired_leaf() {
     ns.apply(WORKER);
     ns.wait_until_head_listens();
     ns.wait_until_running("worker");
-    expect_cause(&ns, &["CRT01"]);
+    expect_cause(&ns, &["CRT01"], "ray-tls");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn worker_without_the_switch() {
     ns.apply(&with(WORKER, "        - {name: RAY_USE_TLS, value: \"1\"}\n", ""));
     ns.wait_for_log("head", STARTED);
     ns.wait_until_running("worker");
-    expect_cause(&ns, &["ENV01"]);
+    expect_cause(&ns, &["ENV01"], "ray-worker");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn secret_rotated_without_a_restart() {
     secret(&ns, "ray-tls", &ca, &leaf);
     ns.wait_for_file("head", "/etc/ray/tls/tls.crt", &leaf.certificate);
     ns.wait_for_file("worker", "/etc/ray/tls/tls.crt", &leaf.certificate);
-    expect_cause(&ns, &["ROT01"]);
+    expect_cause(&ns, &["ROT01"], "ray-tls");
 }
 
 fn namespace(scenario: &'static str) -> Option<Namespace> {
@@ -142,10 +142,12 @@ fn expect_healthy(ns: &Namespace) {
     assert!(seen > 0, "healthy, but no connection was seen to work");
 }
 
-fn expect_cause(ns: &Namespace, codes: &[&str]) {
+/// `subject` is the name of the object that the first cause must point at.
+fn expect_cause(ns: &Namespace, codes: &[&str], subject: &str) {
     let (report, exit) = doctor(ns);
     let first = &report["causes"][0];
     assert!(codes.iter().any(|code| first["code"] == *code), "first cause is not one of {codes:?}: {first:#}");
+    assert_eq!(first["subject"]["name"], subject, "{first:#}");
     assert_eq!((exit, &report["verdict"]), (Some(1), &Value::from("broken")));
     assert!(!list(first, "mends").is_empty(), "a cause that mends nothing: {first:#}");
     assert!(!list(&first["remedy"], "steps").is_empty(), "a cause without a remedy: {first:#}");

@@ -5,6 +5,7 @@ use crate::checks::lens::{self, Shared};
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::{Edit, Slot};
 use crate::grpc::certificate::Certificate;
+use crate::ray::Role;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -41,15 +42,20 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let here: Vec<&Distrust> =
             distrusts.iter().filter(|d| case.model.parties[d.presenter].cluster == cluster).collect();
         let lacking = |shared: &&Shared<'_>| here.iter().any(|d| shared.parties().contains(&d.verifier));
-        // The file with the fewest users is most likely the one that was forgotten.
-        let Some(odd) = files.iter().filter(lacking).min_by_key(|s| s.uses.len()) else { continue };
+        // The file with the fewest users is most likely the one that was forgotten; between equals, not the head's.
+        let of_head = |s: &Shared<'_>| s.parties().iter().any(|&p| case.model.parties[p].role == Role::Head);
+        let Some(odd) = files.iter().filter(lacking).min_by_key(|s| (s.uses.len(), of_head(s))) else { continue };
         let users = odd.parties();
         let of_odd: Vec<usize> = here.iter().filter(|d| users.contains(&d.verifier)).map(|d| d.presenter).collect();
         let issuer =
             of_odd.first().and_then(|p| super::top(chains.presented.get(p)?)).map_or("", |top| top.issuer.as_str());
         let others = lens::used_by(case.model, &super::merged([of_odd.clone()]));
+        let namesake = match lens::parsed(odd.facts).iter().any(|ca| ca.subject == issuer) {
+            true => " (it has another of the same name)",
+            false => "",
+        };
         let message = format!(
-            "{}, the trust file of {}, does not have CA {issuer}, which signed the certificate of {others} and is trusted elsewhere in the cluster",
+            "{}, the trust file of {}, does not have the CA {issuer} which signed the certificate of {others} and is trusted elsewhere in the cluster{namesake}",
             lens::opening(&odd.subject),
             lens::used_by(case.model, &users),
         );
@@ -142,7 +148,10 @@ mod tests {
         let (ca, other) = (Ca::new("ray-ca"), Ca::new("ray-ca"));
         let scene = scene(&[&other], &other, &ca);
         let finding = only(&scene, &CHECK);
-        assert!(matches!(finding.edits[..], [Edit::IssueBy { .. }]), "{:?}", finding.edits);
+        let (head, worker) = (party(&scene, "ray/ray-head"), party(&scene, "ray/ray-worker"));
+        assert_eq!(finding.edits, [Edit::IssueBy { party: worker, trusted_by: head }]);
+        assert_eq!(finding.subject.name, "worker-tls");
+        assert!(finding.message.contains("another of the same name"), "{}", finding.message);
         assert_mends(&scene, &finding);
     }
 
