@@ -20,7 +20,7 @@ pub mod rotation;
 mod scenarios;
 pub mod secret;
 #[cfg(test)]
-mod staging;
+pub(crate) mod staging;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -335,3 +335,22 @@ fn san(name: &str) -> String {
 fn text_step(text: impl Into<String>) -> RemedyStep {
     RemedyStep { text: text.into(), command: None, patch: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::names::head_pod_address::CHECK;
+    use crate::checks::staging::{by_pod_ip, live, named};
+
+    #[test]
+    fn no_step_asks_for_the_ip_of_a_pod_that_another_step_restarts() {
+        let mut objects = by_pod_ip();
+        objects.push(named(&["ray-head-svc", "127.0.0.1"]));
+        let scene = live(objects, &[("ray-head", "ray-head-0", "10.0.0.5")]);
+        let edits: Vec<Edit> = scene.run(&CHECK).into_iter().flat_map(|finding| finding.edits).collect();
+        let remedy = of(&scene.model, &scene.evidence, &edits);
+        let all = format!("{:?}", remedy.steps);
+        assert!(all.contains("status.podIP") && all.contains("rollout restart"), "{all}");
+        assert!(!all.contains("10.0.0.5"), "{all}");
+    }
+}
