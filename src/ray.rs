@@ -3,6 +3,7 @@
 pub mod command;
 pub mod connections;
 pub mod focus;
+mod kuberay;
 pub mod material;
 pub mod parties;
 pub mod ports;
@@ -128,6 +129,17 @@ pub struct TlsFile {
     pub mended: bool,
 }
 
+/// Which of the three files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot {
+    /// `RAY_TLS_SERVER_CERT`.
+    Certificate,
+    /// `RAY_TLS_SERVER_KEY`.
+    Key,
+    /// `RAY_TLS_CA_CERT`.
+    Trust,
+}
+
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -214,6 +226,37 @@ pub enum Port {
     Node(Option<u16>),
     /// Ray Client's per-session servers, 23000 to 23999 on 127.0.0.1. Python.
     Session,
+}
+
+impl Slot {
+    /// The variable that holds the path of this file.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Slot::Certificate => "RAY_TLS_SERVER_CERT",
+            Slot::Key => "RAY_TLS_SERVER_KEY",
+            Slot::Trust => "RAY_TLS_CA_CERT",
+        }
+    }
+}
+
+impl Party {
+    /// The file in a slot.
+    pub fn file(&self, slot: Slot) -> &TlsFile {
+        match slot {
+            Slot::Certificate => &self.certificate,
+            Slot::Key => &self.key,
+            Slot::Trust => &self.trust,
+        }
+    }
+
+    /// The file in a slot, for an edit.
+    pub fn file_mut(&mut self, slot: Slot) -> &mut TlsFile {
+        match slot {
+            Slot::Certificate => &mut self.certificate,
+            Slot::Key => &mut self.key,
+            Slot::Trust => &mut self.trust,
+        }
+    }
 }
 
 /// The handshakes that were made with a party's pods on a port of this number.

@@ -114,7 +114,7 @@ pub fn supply(case: &Case<'_>, party: usize, slot: Slot) -> Edit {
     let here = &case.model.parties[party];
     let same_pod = |other: &Party| here.workload.is_some() && other.workload == here.workload;
     let lends = |(index, other): &(usize, &Party)| {
-        let file = lens::file(other, slot);
+        let file = other.file(slot);
         *index != party
             && other.cluster == here.cluster
             && (same_pod(other)
@@ -182,7 +182,7 @@ fn switch_edits(case: &Case<'_>, party: usize, on: bool) -> Edits {
     if on {
         let here = &case.model.parties[party];
         let missing = |slot: &Slot| {
-            let file = lens::file(here, *slot);
+            let file = here.file(*slot);
             lacks_path(file) || matches!(file.place, Place::NoMount | Place::NoVolume(_))
         };
         edits.extend(lens::SLOTS.into_iter().filter(missing).map(|slot| supply(case, party, slot)));

@@ -35,7 +35,7 @@ pub(super) fn pairs<'a>(case: &Case<'a>) -> Vec<Pair<'a>> {
         let Some(spki) = key.keys.first().filter(|k| loadable(&k.form)).and_then(|k| k.spki_sha256.clone()) else {
             continue;
         };
-        let one = |slot| Use { party: index, slot, file: lens::file(party, slot) };
+        let one = |slot| Use { party: index, slot, file: party.file(slot) };
         let uses = (one(Slot::Certificate), one(Slot::Key));
         let subjects = (lens::subject(case, uses.0), lens::subject(case, uses.1));
         let same = |p: &&mut Pair<'a>| {

@@ -61,18 +61,9 @@ pub fn speakers<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Party)>
     case.model.parties.iter().enumerate().filter(|(_, party)| speaks_tls(party))
 }
 
-/// The file of a party in a slot.
-pub fn file(party: &Party, slot: Slot) -> &TlsFile {
-    match slot {
-        Slot::Certificate => &party.certificate,
-        Slot::Key => &party.key,
-        Slot::Trust => &party.trust,
-    }
-}
-
 /// Every file of every party whose Ray speaks TLS.
 pub fn uses<'a>(case: &Case<'a>) -> Vec<Use<'a>> {
-    let of = |(index, party)| SLOTS.map(|slot| Use { party: index, slot, file: file(party, slot) });
+    let of = |(index, party): (usize, &'a Party)| SLOTS.map(|slot| Use { party: index, slot, file: party.file(slot) });
     speakers(case).flat_map(of).collect()
 }
 

@@ -19,7 +19,7 @@ fn tell(
     say: impl Fn(&Party, &[Slot]) -> String,
 ) {
     let slots_of =
-        |party: &Party| -> Vec<Slot> { SLOTS.into_iter().filter(|&slot| faulty(lens::file(party, slot))).collect() };
+        |party: &Party| -> Vec<Slot> { SLOTS.into_iter().filter(|&slot| faulty(party.file(slot))).collect() };
     for (index, party) in lens::speakers(case) {
         let slots = slots_of(party);
         let same = |other: &Party| lens::speaks_tls(other) && slots_of(other) == slots;
@@ -30,12 +30,12 @@ fn tell(
         parties.retain(|&w| same(&case.model.parties[w]));
         parties.insert(0, index);
         let finding = findings.add(
-            Subject { key: Some(lens::file(party, slots[0]).variable.into()), ..lens::workload(party) },
+            Subject { key: Some(party.file(slots[0]).variable.into()), ..lens::workload(party) },
             say(party, &slots),
         );
         finding.confidence = confidence;
         for &slot in &slots {
-            let file = lens::file(party, slot);
+            let file = party.file(slot);
             let path = file.path.found().cloned().unwrap_or_default();
             finding.fact(file.variable, path, &party.id);
         }

@@ -7,6 +7,7 @@ use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
+pub use crate::ray::Slot;
 use crate::ray::{Address, Model, Party, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
@@ -101,17 +102,6 @@ pub enum Edit {
     },
 }
 
-/// Which of the three files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Slot {
-    /// `RAY_TLS_SERVER_CERT`.
-    Certificate,
-    /// `RAY_TLS_SERVER_KEY`.
-    Key,
-    /// `RAY_TLS_CA_CERT`.
-    Trust,
-}
-
 /// What a reissue changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fix {
@@ -134,29 +124,18 @@ pub fn apply(evidence: &Evidence, model: &Model, now: Timestamp, edits: &[&Edit]
     edited
 }
 
-impl Slot {
-    /// The variable that holds the path of this file.
-    pub fn variable(self) -> &'static str {
-        match self {
-            Slot::Certificate => "RAY_TLS_SERVER_CERT",
-            Slot::Key => "RAY_TLS_SERVER_KEY",
-            Slot::Trust => "RAY_TLS_CA_CERT",
-        }
-    }
-}
-
 fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
     match edit {
         Edit::SetSwitch { party, on } => set_switch(model, *party, *on),
         Edit::Provide { party, slot } => touch(model, *party, |p| {
-            let file = file(p, *slot);
+            let file = p.file_mut(*slot);
             file.mended = true;
             file.hypothetical = None;
         }),
         Edit::Share { party, slot, from } => {
-            let Some(mut given) = model.parties.get(*from).cloned() else { return };
-            let given = file(&mut given, *slot).clone();
-            touch(model, *party, |p| *file(p, *slot) = given);
+            let Some(given) = model.parties.get(*from).cloned() else { return };
+            let given = given.file(*slot).clone();
+            touch(model, *party, |p| *p.file_mut(*slot) = given);
         }
         Edit::AddNames { certificate, names, pod_addresses } => {
             reissue(evidence, model, certificate, |leaf, issuer| leaf.with_names(names, &issuer.key.spki_sha256));
@@ -238,10 +217,10 @@ fn set_switch(model: &mut Model, party: usize, on: bool) {
     touch(model, party, |p| {
         p.switch = Seen::Found(if on { Switch::On } else { Switch::Off { written: None } });
         p.restarted = true;
-        let Some(mut head) = head.filter(|_| on) else { return };
+        let Some(head) = head.filter(|_| on) else { return };
         for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
-            if file(p, slot).path == Seen::Absent {
-                *file(p, slot) = file(&mut head, slot).clone();
+            if p.file_mut(slot).path == Seen::Absent {
+                *p.file_mut(slot) = head.file(slot).clone();
             }
         }
     });
@@ -353,12 +332,4 @@ fn extend(file: &mut TlsFile, added: Vec<Certificate>) {
     let mut all = certificates(file);
     all.extend(added);
     file.hypothetical = Some(all);
-}
-
-fn file(party: &mut Party, slot: Slot) -> &mut TlsFile {
-    match slot {
-        Slot::Certificate => &mut party.certificate,
-        Slot::Key => &mut party.key,
-        Slot::Trust => &mut party.trust,
-    }
 }

@@ -123,7 +123,7 @@ fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
     if on {
         let missing = [Slot::Certificate, Slot::Key, Slot::Trust]
             .into_iter()
-            .filter(|slot| file(party, *slot).path == Seen::Absent);
+            .filter(|slot| party.file(*slot).path == Seen::Absent);
         let missing: Vec<Slot> = missing.collect();
         for slot in &missing {
             let path = head.map_or("…".into(), |head| path_of(head, *slot));
@@ -148,11 +148,11 @@ fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
 }
 
 fn missing_none(party: &Party) -> bool {
-    [Slot::Certificate, Slot::Key, Slot::Trust].into_iter().all(|slot| file(party, slot).path != Seen::Absent)
+    [Slot::Certificate, Slot::Key, Slot::Trust].into_iter().all(|slot| party.file(slot).path != Seen::Absent)
 }
 
 fn provide(party: &Party, slot: Slot) -> Vec<RemedyStep> {
-    let file = file(party, slot);
+    let file = party.file(slot);
     let wanted = match slot {
         Slot::Certificate => "the certificate (leaf first, then intermediates), PEM",
         Slot::Key => "the private key of the certificate, PEM, not encrypted",
@@ -303,20 +303,12 @@ fn leaf(party: &Party) -> Option<crate::grpc::certificate::Certificate> {
     super::edit::certificates(&party.certificate).into_iter().next()
 }
 
-fn file(party: &Party, slot: Slot) -> &crate::ray::TlsFile {
-    match slot {
-        Slot::Certificate => &party.certificate,
-        Slot::Key => &party.key,
-        Slot::Trust => &party.trust,
-    }
-}
-
 fn path_of(party: &Party, slot: Slot) -> String {
-    file(party, slot).path.found().cloned().unwrap_or_else(|| "…".into())
+    party.file(slot).path.found().cloned().unwrap_or_else(|| "…".into())
 }
 
 fn place_of(party: &Party, slot: Slot) -> String {
-    match &file(party, slot).place {
+    match &party.file(slot).place {
         Place::Key { kind, namespace, name, key, .. } => {
             format!("{kind:?} {namespace}/{name} key {}", key.as_deref().unwrap_or("…"))
         }

@@ -1,9 +1,9 @@
 //! Who takes part in a Ray cluster: found by what containers do, not by what they are called.
 
-use crate::evidence::{Container, Evidence, RayResource, Seen, Why, Workload};
+use crate::evidence::{Container, Evidence, Seen, Why, Workload};
 
 use super::settings::{self, Setting};
-use super::{Model, NodeAddress, Party, Role, Switch, command, connections, material, services};
+use super::{Model, NodeAddress, Party, Role, Switch, command, connections, kuberay, material, services};
 
 /// What a party does with the network; kept beside it while the model is built.
 pub(super) struct Draft {
@@ -26,7 +26,7 @@ pub fn model(evidence: &Evidence) -> Model {
         drafts.extend(of_workload(evidence, index, workload, &mut not_judged));
     }
     for resource in &evidence.ray_resources {
-        drafts.extend(of_operator(evidence, resource, &drafts));
+        drafts.extend(kuberay::injected(evidence, resource, &drafts));
     }
     assign(evidence, &mut drafts, &mut not_judged);
     drafts.sort_by(|a, b| key(&a.party).cmp(&key(&b.party)));
@@ -177,7 +177,7 @@ fn is_address(value: &str) -> bool {
     !value.is_empty() && value != "auto" && value != "local" && !value.starts_with("http")
 }
 
-fn dialled(evidence: &Evidence, workload: &Workload, container: &Container, written: &str) -> Seen<String> {
+pub(super) fn dialled(evidence: &Evidence, workload: &Workload, container: &Container, written: &str) -> Seen<String> {
     if let Some(group) = &workload.group
         && let Some(port) = written.strip_prefix("$FQ_RAY_IP")
         && !container.env.iter().any(|v| v.name == "FQ_RAY_IP")
@@ -191,7 +191,7 @@ fn dialled(evidence: &Evidence, workload: &Workload, container: &Container, writ
     settings::expand(evidence, &workload.object.namespace, container, written)
 }
 
-fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: Role) -> Draft {
+pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: Role) -> Draft {
     let namespace = workload.object.namespace.clone();
     let read = |name: &str| settings::variable(evidence, &namespace, container, name);
     let switch = match read("RAY_USE_TLS") {
@@ -232,7 +232,7 @@ fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: 
         touched: false,
         restarted: false,
     };
-    if operator_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
+    if kuberay::makes_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
         party.switch = Seen::Found(Switch::On);
         for file in [&mut party.certificate, &mut party.key, &mut party.trust] {
             file.path = Seen::Unseen(Why::NotYetMade);
@@ -247,56 +247,6 @@ fn draft(evidence: &Evidence, workload: &Workload, container: &Container, role: 
         dials: Vec::new(),
         group: workload.group.as_ref().map(|g| g.cluster.clone()),
     }
-}
-
-fn operator_tls(evidence: &Evidence, workload: &Workload) -> bool {
-    let Some(group) = &workload.group else { return false };
-    workload.pods.is_empty()
-        && evidence
-            .ray_resources
-            .iter()
-            .any(|r| r.operator_tls && r.object.is(&workload.object.namespace, &group.cluster))
-}
-
-/// What KubeRay adds to pods that do not exist yet: `wait-gcs-ready` in every worker, which gets the Ray container's
-/// `env` and mounts but not its `envFrom` (`pod.go`), and the autoscaler sidecar, which gets nothing.
-fn of_operator(evidence: &Evidence, resource: &RayResource, drafts: &[Draft]) -> Vec<Draft> {
-    let namespace = &resource.object.namespace;
-    let mut made = Vec::new();
-    let has = |role: &Role, made: &[Draft]| {
-        drafts.iter().chain(made).any(|d| {
-            d.group.as_deref() == Some(&resource.object.name)
-                && d.party.role == *role
-                && d.party.namespace == *namespace
-        })
-    };
-    for (index, workload) in evidence.workloads.iter().enumerate() {
-        let Some(group) = workload.group.as_ref().filter(|g| g.cluster == resource.object.name) else { continue };
-        let Some(ray) = workload.containers.first().filter(|_| workload.object.namespace == *namespace) else {
-            continue;
-        };
-        if !workload.pods.is_empty() {
-            continue;
-        }
-        if !group.head {
-            let container =
-                Container { name: "wait-gcs-ready".into(), env_from: Vec::new(), command: Vec::new(), ..ray.clone() };
-            let mut waiter = draft(evidence, workload, &container, Role::Waiter);
-            waiter.dials.push(dialled(evidence, workload, &container, "$FQ_RAY_IP"));
-            waiter.party.id = format!("{}:wait-gcs-ready", waiter.party.id);
-            waiter.party.workload = Some(index);
-            made.push(waiter);
-        } else if resource.autoscaling && !has(&Role::Autoscaler, &made) {
-            let container =
-                resource.autoscaler.clone().unwrap_or(Container { name: "autoscaler".into(), ..Container::default() });
-            let container = Container { name: "autoscaler".into(), ..container };
-            let mut scaler = draft(evidence, workload, &container, Role::Autoscaler);
-            scaler.party.id = format!("{namespace}/{}:autoscaler", resource.object.name);
-            scaler.party.workload = Some(index);
-            made.push(scaler);
-        }
-    }
-    made
 }
 
 /// Puts every party into the cluster of the head it dials.

@@ -24,15 +24,14 @@ Authority: Ray `python/ray/_common/tls_utils.py`, `src/ray/rpc/grpc_server.cc`; 
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
-    let unset = |party: &Party| -> Vec<_> {
-        lens::SLOTS.into_iter().filter(|&slot| lacks_path(lens::file(party, slot))).collect()
-    };
+    let unset =
+        |party: &Party| -> Vec<_> { lens::SLOTS.into_iter().filter(|&slot| lacks_path(party.file(slot))).collect() };
     for (index, party) in lens::speakers(case) {
         let slots = unset(party);
         if slots.is_empty() || told_by_group(case, index, |group| lens::speaks_tls(group) && unset(group) == slots) {
             continue;
         }
-        let names: Vec<&str> = slots.iter().map(|&slot| lens::file(party, slot).variable).collect();
+        let names: Vec<&str> = slots.iter().map(|&slot| party.file(slot).variable).collect();
         let mut parties = waiters(case, index);
         parties.retain(|&w| lens::speaks_tls(&case.model.parties[w]) && unset(&case.model.parties[w]) == slots);
         parties.insert(0, index);

@@ -23,15 +23,13 @@ Authority: Ray `python/ray/_common/tls_utils.py`; a manifest met in the wild wit
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     let faulty = |party: &Party| {
-        is_off(party)
-            && misspelt(party).is_none()
-            && lens::SLOTS.into_iter().any(|slot| has_path(lens::file(party, slot)))
+        is_off(party) && misspelt(party).is_none() && lens::SLOTS.into_iter().any(|slot| has_path(party.file(slot)))
     };
     for (index, party) in case.model.parties.iter().enumerate().filter(|(_, party)| faulty(party)) {
         if told_by_group(case, index, faulty) {
             continue;
         }
-        let set: Vec<&str> = (lens::SLOTS.into_iter().map(|slot| lens::file(party, slot)))
+        let set: Vec<&str> = (lens::SLOTS.into_iter().map(|slot| party.file(slot)))
             .filter(|file| has_path(file))
             .map(|file| file.variable)
             .collect();

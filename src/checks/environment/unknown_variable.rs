@@ -67,7 +67,7 @@ fn mend(case: &Case<'_>, finding: &mut Finding, index: usize, meant: &str) {
     let mut parties = waiters(case, index);
     parties.insert(0, index);
     match slot {
-        Some(slot) if lens::speaks_tls(party) && lacks_path(lens::file(party, slot)) => {
+        Some(slot) if lens::speaks_tls(party) && lacks_path(party.file(slot)) => {
             finding.edits = parties.iter().map(|&p| supply(case, p, slot)).collect();
             finding.breaks = lens::failing_at(case, &parties);
             finding.severity = Severity::Error;

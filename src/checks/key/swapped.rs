@@ -38,7 +38,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             Slot::Certificate | Slot::Trust => ("a private key and no certificate", Slot::Key),
             Slot::Key => ("a certificate and no private key", Slot::Certificate),
         };
-        let counterpart = lens::file(&case.model.parties[first.party], other).content.found();
+        let counterpart = case.model.parties[first.party].file(other).content.found();
         let swapped = first.slot != Slot::Trust
             && counterpart
                 .is_some_and(|facts| if other == Slot::Key { certificate_only(facts) } else { key_only(facts) });

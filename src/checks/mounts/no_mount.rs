@@ -1,7 +1,7 @@
 //! MNT01: do the paths lie under a mount?
 
 use crate::checks::environment::has_path;
-use crate::checks::{Case, Check, Confidence, Findings, Severity, lens};
+use crate::checks::{Case, Check, Confidence, Findings, Severity};
 use crate::ray::Place;
 
 /// The check.
@@ -30,7 +30,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         |party, slots| {
             let paths: Vec<String> = slots
                 .iter()
-                .map(|&slot| lens::file(party, slot))
+                .map(|&slot| party.file(slot))
                 .map(|file| format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable))
                 .collect();
             format!("nothing is mounted in {} at {}", party.id, paths.join(", "))

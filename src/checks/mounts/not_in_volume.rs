@@ -30,7 +30,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         Confidence::Proved,
         |file| matches!(file.place, Place::Key { key: None, .. }) && super::unread(file),
         |party, slots| {
-            let files: Vec<&TlsFile> = slots.iter().map(|&slot| lens::file(party, slot)).collect();
+            let files: Vec<&TlsFile> = slots.iter().map(|&slot| party.file(slot)).collect();
             let paths: Vec<String> = (files.iter())
                 .map(|file| format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable))
                 .collect();

@@ -67,7 +67,7 @@ fn wanted(case: &Case<'_>, party: &Party) -> Vec<String> {
     let mut names = Vec::new();
     if lens::speaks_tls(party) {
         for slot in lens::SLOTS {
-            if let Place::Key { kind: SourceKind::Secret, name, .. } = &lens::file(party, slot).place {
+            if let Place::Key { kind: SourceKind::Secret, name, .. } = &party.file(slot).place {
                 names.push(name.clone());
             }
         }
