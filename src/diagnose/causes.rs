@@ -72,7 +72,8 @@ struct Search<'a> {
     evidence: &'a Evidence,
     now: Timestamp,
     findings: &'a [Finding],
-    /// Needed connections that fail.
+    /// Connections that fail, and of those the ones Ray cannot do without: the goal is to mend these.
+    failing: BTreeSet<usize>,
     broken: BTreeSet<usize>,
     /// Findings that can be causes, the likelier first.
     candidates: Vec<usize>,
@@ -87,10 +88,9 @@ impl<'a> Search<'a> {
         judged: &'a [Judged],
         findings: &'a [Finding],
     ) -> Self {
-        let fails = |at: &usize| {
-            model.connections.get(*at).is_some_and(|c| c.needed)
-                && matches!(judged[*at].effective(), Verdict::Reject { .. })
-        };
+        let fails = |at: &usize| matches!(judged[*at].effective(), Verdict::Reject { .. });
+        let failing: BTreeSet<usize> = (0..judged.len()).filter(fails).collect();
+        let needed = |at: &usize| model.connections.get(*at).is_some_and(|c| c.needed);
         let before = Before {
             stuck: matrix::stuck(model, judged),
             explained: judged.iter().map(|j| matches!(j.predicted(), Verdict::Reject { .. })).collect(),
@@ -100,7 +100,8 @@ impl<'a> Search<'a> {
             evidence,
             now,
             findings,
-            broken: (0..judged.len()).filter(fails).collect(),
+            broken: failing.iter().copied().filter(needed).collect(),
+            failing,
             candidates: (0..findings.len()).filter(|&at| !findings[at].edits.is_empty()).collect(),
             before,
         };
@@ -155,22 +156,27 @@ impl<'a> Search<'a> {
         set
     }
 
-    /// The broken connections that no longer fail after the edits of these findings.
+    /// Of these, the ones that Ray cannot do without.
     fn mended(&self, set: &[usize]) -> BTreeSet<usize> {
+        self.working(set).intersection(&self.broken).copied().collect()
+    }
+
+    /// The failing connections that no longer fail after the edits of these findings.
+    fn working(&self, set: &[usize]) -> BTreeSet<usize> {
         let edits: Vec<&Edit> = set.iter().flat_map(|&at| &self.findings[at].edits).collect();
         let mut edited = edit::apply(self.evidence, self.model, self.now, &edits);
         edited.before = Some(self.before.clone());
         let judged = matrix::judge(self.evidence, &edited, self.now);
         let works = |at: &&usize| !matches!(judged[**at].effective(), Verdict::Reject { .. });
-        self.broken.iter().filter(works).copied().collect()
+        self.failing.iter().filter(works).copied().collect()
     }
 
     /// What a cause mends: alone, or, where it needs others of the set, what is lost without it.
     fn cause(&self, finding: usize, set: &[usize]) -> Cause {
-        let mut mends = self.mended(&[finding]);
-        if mends.is_empty() && !set.is_empty() {
+        let mut mends = self.working(&[finding]);
+        if mends.is_disjoint(&self.broken) && !set.is_empty() {
             let without: Vec<usize> = set.iter().copied().filter(|&at| at != finding).collect();
-            mends = self.mended(set).difference(&self.mended(&without)).copied().collect();
+            mends = self.working(set).difference(&self.working(&without)).copied().collect();
         }
         let mends: Vec<usize> = mends.into_iter().collect();
         Cause {
@@ -189,7 +195,7 @@ impl<'a> Search<'a> {
             };
         };
         let connection = &self.model.connections[first];
-        let all = self.model.connections.iter().filter(|c| c.needed).map(|c| c.count).sum::<usize>();
+        let all = self.model.connections.iter().map(|c| c.count).sum::<usize>();
         let failing: usize = mends.iter().map(|&at| self.model.connections[at].count).sum();
         let dialer = &self.model.parties[connection.dialer].id;
         let target = &self.model.parties[connection.target].id;

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::evidence::{Evidence, FileFacts, Outcome, Seen};
+use crate::evidence::{Evidence, FileFacts, Outcome, Seen, SourceKind, Why};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
 pub use crate::ray::Slot;
-use crate::ray::{Address, Model, Party, Port, Role, Switch, TlsFile, command};
+use crate::ray::{Address, Model, Party, Place, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
 ///
@@ -85,6 +85,13 @@ pub enum Edit {
         party: usize,
         /// Port.
         port: u16,
+    },
+    /// Take this Secret out of the manifests: the cluster keeps the one it has.
+    Withdraw {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// Make the object exist or valid, so that the pods of this party start.
     Start {
@@ -178,6 +185,17 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 if old.map(|ca| *ca = ca.with_dates(now, &ca.key.spki_sha256)).count() > 0 {
                     party.trust.hypothetical = Some(trust);
                     party.touched = true;
+                }
+            }
+        }
+        Edit::Withdraw { namespace, name } => {
+            let stored = |place: &Place| matches!(place, Place::Key { kind: SourceKind::Secret, namespace: ns, name: n, .. } if ns == namespace && n == name);
+            for party in &mut model.parties {
+                for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
+                    if stored(&party.file(slot).place) {
+                        party.file_mut(slot).content = Seen::Unseen(Why::NotInManifests);
+                        party.touched = true;
+                    }
                 }
             }
         }

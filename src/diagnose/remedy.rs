@@ -69,6 +69,24 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
             }
             _ => Vec::new(),
         },
+        Edit::Withdraw { namespace, name } => {
+            let place =
+                evidence.secret(namespace, name).found().map(|secret| secret.origin.clone()).unwrap_or_default();
+            let at = match (place.file, place.line) {
+                (Some(file), Some(line)) => format!(" ({file}:{line})"),
+                _ => String::new(),
+            };
+            vec![
+                text_step(format!(
+                    "Take Secret {namespace}/{name}{at} out of what is applied, so that the cluster keeps the one it has"
+                )),
+                RemedyStep {
+                    text: "See that the cluster has it, with all three files".into(),
+                    command: Some(format!("kubectl -n {namespace} describe secret {name}")),
+                    patch: None,
+                },
+            ]
+        }
         Edit::RenewCa { .. } => {
             let mut steps = vec![text_step(
                 "Renew the CA with the same key and subject, and put it in every trust file in the place of the old one",

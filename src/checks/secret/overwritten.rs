@@ -2,6 +2,7 @@
 
 use crate::checks::lens::{self, Use};
 use crate::checks::{Case, Check, Findings, Severity};
+use crate::diagnose::edit::Edit;
 use crate::evidence::{Mode, Secret, Shape, SourceKind};
 use crate::ray::Place;
 
@@ -46,7 +47,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             );
             let finding = findings.add(subject.clone(), message);
             finding.breaks = lens::failing_at(case, &parties);
-            finding.edits = lens::provide(&uses);
+            let (namespace, name) = (secret.object.namespace.clone(), secret.object.name.clone());
+            finding.edits = vec![Edit::Withdraw { namespace, name }];
             for (key, content) in &secret.data {
                 finding.fact("value", format!("{} bytes", content.facts.size), format!("{} key {key}", secret.object));
             }
@@ -90,7 +92,7 @@ mod tests {
         let scene = Scene::manifests(cluster_with(wiped.clone()));
         let finding = only(&scene, &CHECK);
         assert_eq!((finding.subject.name.as_str(), finding.severity), ("ray-tls", Severity::Error));
-        assert_eq!(finding.edits.len(), 6);
+        assert_eq!(finding.edits, [Edit::Withdraw { namespace: "ray".into(), name: "ray-tls".into() }]);
         assert_mends(&scene, &finding);
         // In a live cluster nothing is about to be applied.
         assert_eq!(Scene::live(cluster_with(wiped), vec![]).run(&CHECK), []);
