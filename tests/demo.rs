@@ -1,4 +1,5 @@
 //! Every fault of the demo, through the real doctor: API server, ports, diagnosis, report.
+#![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 
