@@ -1,6 +1,6 @@
 //! What is told: one [`Report`] for every format. Pure.
 //!
-//! The serialised form is the contract for scripts: `docs/report.md` is its description, and its keys only grow.
+//! The serialised form is the contract for scripts, and its keys only grow.
 
 mod build;
 mod passed;
@@ -112,6 +112,9 @@ pub struct Cause {
     /// Index of its finding in [`Report::findings`].
     #[serde(skip)]
     pub finding: usize,
+    /// Whether the connections only work once other causes are mended too.
+    #[serde(skip)]
+    pub together: bool,
 }
 
 /// How to mend it.

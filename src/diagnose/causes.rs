@@ -22,6 +22,8 @@ pub struct Cause {
     pub finding: usize,
     /// Indices of the connections that work after its edits.
     pub mends: Vec<usize>,
+    /// Whether they only work once other causes are mended too.
+    pub together: bool,
     /// What does not work because of it, one sentence for people.
     pub impact: String,
     /// How to mend it.
@@ -72,8 +74,9 @@ struct Search<'a> {
     evidence: &'a Evidence,
     now: Timestamp,
     findings: &'a [Finding],
-    /// Connections that fail, and of those the ones Ray cannot do without: the goal is to mend these.
+    /// Connections that fail.
     failing: BTreeSet<usize>,
+    /// Those of them that Ray needs: they decide what a cause is.
     broken: BTreeSet<usize>,
     /// Findings that can be causes, the likelier first.
     candidates: Vec<usize>,
@@ -156,12 +159,12 @@ impl<'a> Search<'a> {
         set
     }
 
-    /// Of these, the ones that Ray cannot do without.
+    /// The needed connections that no longer fail after the edits of these findings.
     fn mended(&self, set: &[usize]) -> BTreeSet<usize> {
         self.working(set).intersection(&self.broken).copied().collect()
     }
 
-    /// The failing connections that no longer fail after the edits of these findings.
+    /// All connections that no longer fail after the edits of these findings.
     fn working(&self, set: &[usize]) -> BTreeSet<usize> {
         let edits: Vec<&Edit> = set.iter().flat_map(|&at| &self.findings[at].edits).collect();
         let mut edited = edit::apply(self.evidence, self.model, self.now, &edits);
@@ -174,7 +177,8 @@ impl<'a> Search<'a> {
     /// What a cause mends: alone, or, where it needs others of the set, what is lost without it.
     fn cause(&self, finding: usize, set: &[usize]) -> Cause {
         let mut mends = self.working(&[finding]);
-        if mends.is_disjoint(&self.broken) && !set.is_empty() {
+        let together = mends.is_disjoint(&self.broken) && !set.is_empty();
+        if together {
             let without: Vec<usize> = set.iter().copied().filter(|&at| at != finding).collect();
             mends = self.working(set).difference(&self.working(&without)).copied().collect();
         }
@@ -184,19 +188,23 @@ impl<'a> Search<'a> {
             impact: self.impact(&mends, &self.findings[finding]),
             remedy: remedy::of(self.model, self.evidence, &self.findings[finding].edits),
             mends,
+            together,
         }
     }
 
     fn impact(&self, mends: &[usize], finding: &Finding) -> String {
-        let Some(&first) = mends.first() else {
+        // Best shown by a connection that fails for this reason itself, and not because a process did not start.
+        let shown = mends.iter().find(|&&at| self.before.explained[at]).or(mends.first());
+        let Some(connection) = shown.map(|&at| &self.model.connections[at]) else {
             return match finding.severity {
                 Severity::Error => "no judged connection shows it, but it stands by itself".into(),
                 Severity::Warning | Severity::Info => String::new(),
             };
         };
-        let connection = &self.model.connections[first];
-        let all = self.model.connections.iter().map(|c| c.count).sum::<usize>();
         let failing: usize = mends.iter().map(|&at| self.model.connections[at].count).sum();
+        let all: usize = self.model.connections.iter().map(|c| c.count).sum();
+        let noun = if all == 1 { "connection" } else { "connections" };
+        let verb = if failing == 1 { "fails" } else { "fail" };
         let dialer = &self.model.parties[connection.dialer].id;
         let target = &self.model.parties[connection.target].id;
         let more = match failing - connection.count {
@@ -205,7 +213,7 @@ impl<'a> Search<'a> {
         };
         let times = if connection.count > 1 { format!(", {} times", connection.count) } else { String::new() };
         format!(
-            "{failing} of {all} connections fail: {dialer} to {target} at {}:{} ({}){times}{more}",
+            "{failing} of {all} {noun} {verb}: {dialer} to {target} at {}:{} ({}){times}{more}",
             connection.address, connection.port, connection.why
         )
     }

@@ -110,6 +110,7 @@ fn cause(model: &Model, findings: &[checks::Finding], cause: &causes::Cause) -> 
         mends: ids(model, &cause.mends),
         remedy: Remedy { steps: cause.remedy.steps.iter().map(step).collect() },
         finding: cause.finding,
+        together: cause.together,
     })
 }
 

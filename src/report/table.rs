@@ -51,7 +51,7 @@ pub fn render(report: &Report, look: Look) -> String {
         }
     }
     for (number, cause) in report.causes.iter().enumerate() {
-        write_cause(&mut paper, number + 1, cause, report.findings.get(cause.finding));
+        write_cause(&mut paper, number + 1, cause, report);
     }
     matrix(&mut paper, report);
     findings(&mut paper, report);
@@ -71,7 +71,12 @@ pub fn verdict_line(report: &Report) -> String {
         }
         Verdict::Broken => {
             let errors = report.findings.iter().filter(|f| f.severity == "error").count();
-            format!("broken: {}, none of {} seen to fail", plural(errors, "error"), plural(judged, "judged connection"))
+            let seen = match judged {
+                0 => "no connection was judged".into(),
+                1 => "the one judged connection works".into(),
+                _ => format!("all {judged} judged connections work"),
+            };
+            format!("broken: {}, {seen}", plural(errors, "error"))
         }
         Verdict::AtRisk if totals.failing > 0 => {
             let (all, fail) = (plural(totals.all, "connection"), fail(totals.failing));
@@ -114,7 +119,7 @@ fn verdict_style(verdict: Verdict) -> Style {
     }
 }
 
-fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, finding: Option<&Finding>) {
+fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, report: &Report) {
     paper.gap();
     let title = format!("Cause {number}: {} {}", cause.code, cause.name);
     paper.line("", BOLD, &format!("{title}  {}", Place(&cause.subject)));
@@ -122,7 +127,7 @@ fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, finding: Option<
     if !cause.impact.is_empty() {
         paper.para("  Impact: ", "Impact:", BOLD, &clean(&cause.impact));
     }
-    let facts = finding.map(|f| f.facts.as_slice()).unwrap_or_default();
+    let facts = report.findings.get(cause.finding).map(|f| f.facts.as_slice()).unwrap_or_default();
     if !facts.is_empty() {
         paper.line("  ", BOLD, "Proof:");
         for fact in facts.iter().take(FACTS) {
@@ -136,20 +141,42 @@ fn write_cause(paper: &mut Paper, number: usize, cause: &Cause, finding: Option<
     if cause.remedy.steps.is_empty() {
         return;
     }
-    let mended = plural(cause.mends.len(), "kind of connection");
-    paper.line(
-        "  ",
-        BOLD,
-        &format!("Remedy (mends {}):", mended.replace("kind of connections", "kinds of connection")),
-    );
+    paper.line("  ", BOLD, &remedy_line(report, cause));
     for (index, step) in cause.remedy.steps.iter().enumerate() {
         paper.para(&format!("    {}. ", index + 1), "", Style::new(), &clean(&step.text));
-        for block in [&step.command, &step.patch].into_iter().flatten() {
-            // Never wrapped, so that it can be pasted.
-            for line in clean_lines(block) {
-                paper.line("         ", CYAN, &line);
-            }
+        if let (Some(_), Some(_)) = (&step.command, &step.patch) {
+            paper.line("       ", DIM, "in the cluster:");
         }
+        block(paper, step.command.as_deref());
+        if step.patch.is_some() {
+            paper.line(
+                "       ",
+                DIM,
+                if step.command.is_some() { "and in the manifest:" } else { "in the manifest:" },
+            );
+        }
+        block(paper, step.patch.as_deref());
+    }
+}
+
+/// Lines to paste, which are never wrapped.
+fn block(paper: &mut Paper, text: Option<&str>) {
+    for line in clean_lines(text.unwrap_or_default()) {
+        paper.line("         ", CYAN, &line);
+    }
+}
+
+/// What the remedy mends, counted as in the verdict.
+fn remedy_line(report: &Report, cause: &Cause) -> String {
+    let mended = report.connections.iter().filter(|c| cause.mends.contains(&c.id)).map(|c| c.count).sum::<usize>();
+    let failing = report.totals().failing;
+    let those = if failing == 1 { "connection that fails" } else { "connections that fail" };
+    let how = if cause.together { "together with the other causes' remedies, " } else { "" };
+    match mended {
+        0 => "Remedy:".into(),
+        _ if mended == failing && failing == 1 => format!("Remedy ({how}mends the {those}):"),
+        _ if mended == failing => format!("Remedy ({how}mends all {failing} {those}):"),
+        _ => format!("Remedy ({how}mends {mended} of the {failing} {those}):"),
     }
 }
 
@@ -164,20 +191,21 @@ fn matrix(paper: &mut Paper, report: &Report) {
     if paper.look.color {
         table.enforce_styling();
     }
-    table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES", "CORE", "PYTHON", "OBSERVED"]);
+    // Both gRPCs mostly say the same; then one column is enough, and names get the room.
+    let differ = report.connections.iter().any(|c| said(&c.predicted.core) != said(&c.predicted.python));
+    let predicted: &[&str] = if differ { &["CORE", "PYTHON"] } else { &["PREDICTED"] };
+    table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES"].iter().chain(predicted).chain(&["OBSERVED"]));
     let shared = shared_namespace(report);
     let party = |id: &str| Cell::new(clean(shared.and_then(|ns| id.strip_prefix(ns)).unwrap_or(id)));
     for c in &report.connections {
         let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
-        table.add_row([
-            party(&c.dialer),
-            party(&c.target),
-            Cell::new(clean(&host_and_port(c))),
-            Cell::new(c.count),
-            judgement(&c.predicted.core),
-            judgement(&c.predicted.python),
-            observed,
-        ]);
+        let mut row = vec![party(&c.dialer), party(&c.target), Cell::new(clean(&host_and_port(c))), Cell::new(c.count)];
+        row.push(judgement(&c.predicted.core));
+        if differ {
+            row.push(judgement(&c.predicted.python));
+        }
+        row.push(observed);
+        table.add_row(row);
     }
     // Names may wrap, verdicts not.
     for column in table.column_iter_mut().skip(3) {
@@ -186,7 +214,12 @@ fn matrix(paper: &mut Paper, report: &Report) {
     for line in table.lines() {
         paper.raw(line.trim_end());
     }
-    paper.para("  ", "", DIM, "core: by the rules of Ray's C++ core; python: by those of grpcio; who refuses: why");
+    let legend = if differ {
+        "core: by the rules of Ray's C++ core; python: by those of grpcio; a refusal says who refuses: why"
+    } else {
+        "predicted by the rules of Ray's C++ core and of grpcio, which agree; a refusal says who: why"
+    };
+    paper.para("  ", "", DIM, legend);
     unexplained(paper, report);
 }
 
@@ -221,13 +254,19 @@ fn host_and_port(c: &Connection) -> String {
 }
 
 fn judgement(judgement: &Judgement) -> Cell {
+    let color = match judgement.verdict {
+        Word::Accept => Color::Green,
+        Word::CannotTell => Color::Yellow,
+        Word::Reject => Color::Red,
+    };
+    Cell::new(said(judgement)).fg(color)
+}
+
+fn said(judgement: &Judgement) -> String {
     match judgement.verdict {
-        Word::Accept => Cell::new("ok").fg(Color::Green),
-        Word::CannotTell => Cell::new("?").fg(Color::Yellow),
-        Word::Reject => {
-            let by = judgement.by.unwrap_or("no");
-            Cell::new(format!("{by}: {}", judgement.short)).fg(Color::Red)
-        }
+        Word::Accept => "ok".into(),
+        Word::CannotTell => "?".into(),
+        Word::Reject => format!("{}: {}", judgement.by.unwrap_or("no"), judgement.short),
     }
 }
 

@@ -158,6 +158,7 @@ pub(super) fn scene() -> Scene {
         findings: vec![finding, follows, expiring],
         causes: vec![causes::Cause {
             finding: 0,
+            together: false,
             mends: vec![1],
             impact: "3000 workers cannot register at the GCS".into(),
             remedy: causes::Remedy {
