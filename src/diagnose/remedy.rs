@@ -1,6 +1,6 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
-use crate::evidence::{Evidence, ObjectRef, Seen, SourceKind};
+use crate::evidence::{Evidence, Mode, ObjectRef, Seen, Shape, SourceKind};
 use crate::ray::{Model, NodeAddress, Party, Place, Role};
 
 use super::causes::{Remedy, RemedyStep};
@@ -9,7 +9,15 @@ use super::edit::{Edit, Fix, Slot};
 /// The steps that carry out these edits.
 pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
     let mut steps: Vec<RemedyStep> = Vec::new();
-    for edit in edits {
+    // The patch that turns a party's TLS on has its paths too.
+    let on = |at: usize| edits.iter().any(|e| matches!(e, Edit::SetSwitch { party, on: true } if *party == at));
+    let told = |edit: &Edit| match edit {
+        Edit::Share { party, slot, .. } => {
+            on(*party) && model.parties.get(*party).is_some_and(|p| p.file(*slot).path == Seen::Absent)
+        }
+        _ => false,
+    };
+    for edit in edits.iter().filter(|edit| !told(edit)) {
         for step in steps_of(model, evidence, edit) {
             if !steps.contains(&step) {
                 steps.push(step);
@@ -30,13 +38,9 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
     }
     match edit {
         Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, p, *on)),
-        Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(p, *slot)),
+        Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(evidence, p, *slot)),
         Edit::Share { party: at, slot, from } => match (party(at), party(from)) {
-            (Some(p), Some(other)) => {
-                let path = path_of(other, *slot);
-                let text = format!("Give {} the file that {} uses for {}: {path}", p.id, other.id, slot.variable());
-                vec![text_step(text), restart(p)]
-            }
+            (Some(p), Some(other)) => share(p, other, *slot),
             _ => Vec::new(),
         },
         Edit::AddNames { certificate, names, pod_addresses } => {
@@ -169,12 +173,70 @@ fn missing_none(party: &Party) -> bool {
     [Slot::Certificate, Slot::Key, Slot::Trust].into_iter().all(|slot| party.file(slot).path != Seen::Absent)
 }
 
-fn provide(party: &Party, slot: Slot) -> Vec<RemedyStep> {
+/// To set a variable of a workload starts its pods again.
+fn share(party: &Party, other: &Party, slot: Slot) -> Vec<RemedyStep> {
+    let (variable, path) = (slot.variable(), path_of(other, slot));
+    let text = format!(
+        "Set {variable} to {path} in container {} of {}, as in {}, and mount there what {} mounts, where it is not mounted yet",
+        party.container, party.object, other.id, other.id
+    );
+    let Some(kind) = kubectl_kind(&party.object) else { return vec![text_step(text), restart(party)] };
+    let command = format!(
+        "kubectl -n {} set env {kind}/{} -c {} {variable}={path}",
+        party.namespace, party.object.name, party.container
+    );
+    vec![RemedyStep { text, command: Some(command), patch: None }]
+}
+
+/// The one step for a Secret of which nothing is there: it does not exist, or all its values are empty.
+fn whole_secret(evidence: &Evidence, party: &Party) -> Option<RemedyStep> {
+    let Place::Key { kind: SourceKind::Secret, namespace, name, .. } = &party.certificate.place else { return None };
+    let keys: Vec<&str> = [&party.certificate, &party.key, &party.trust]
+        .into_iter()
+        .map(|file| match &file.place {
+            Place::Key { kind: SourceKind::Secret, namespace: ns, name: n, key: Some(key), .. }
+                if (ns, n) == (namespace, name) =>
+            {
+                Some(key.as_str())
+            }
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let no_value = |shape: &Shape| matches!(shape, Shape::Empty | Shape::Text { placeholder: true });
+    let create = format!(
+        "kubectl -n {namespace} create secret generic {name}{}",
+        keys.iter().map(|key| format!(" --from-file={key}")).collect::<String>()
+    );
+    let (text, command) = match evidence.secret(namespace, name) {
+        Seen::Absent => (format!("Create Secret {namespace}/{name} from the real files"), create),
+        Seen::Found(secret) if !secret.data.values().all(|c| no_value(&c.facts.shape)) => return None,
+        Seen::Found(_) if evidence.mode == Mode::Manifests => (
+            format!(
+                "Take Secret {namespace}/{name} out of what is applied, and create it once by other means (cert-manager, an external secret), or from the real files"
+            ),
+            create,
+        ),
+        Seen::Found(secret) => {
+            let kind = if secret.kind.is_empty() { "Opaque" } else { &secret.kind };
+            (
+                format!("Put the real files into Secret {namespace}/{name}"),
+                format!("{create} --type={kind} --dry-run=client -o yaml | kubectl apply -f -"),
+            )
+        }
+        Seen::Unseen(_) => return None,
+    };
+    Some(RemedyStep { text, command: Some(command), patch: None })
+}
+
+fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Vec<RemedyStep> {
+    if let Some(step) = whole_secret(evidence, party) {
+        return vec![step, restart(party)];
+    }
     let file = party.file(slot);
     let wanted = match slot {
-        Slot::Certificate => "the certificate (leaf first, then intermediates), PEM",
-        Slot::Key => "the private key of the certificate, PEM, not encrypted",
-        Slot::Trust => "the CA certificate that signed every party's certificate, PEM",
+        Slot::Certificate => "the PEM certificate (leaf first, then intermediates)",
+        Slot::Key => "the unencrypted PEM private key of the certificate",
+        Slot::Trust => "the PEM certificate of the CA that signed every party's certificate",
     };
     let text = match &file.place {
         Place::Key { kind, namespace, name, key, .. } => {
@@ -203,7 +265,7 @@ fn add_names(
     let mut steps = Vec::new();
     if pod_addresses {
         steps.push(text_step(
-            "Give every pod a certificate of its own with its IP in it: an init container that signs one for POD_IP (fieldRef status.podIP) and 127.0.0.1 into an emptyDir, as KubeRay's ray-cluster.tls.yaml does; a certificate shared by pods cannot hold their IPs",
+            "Either give every pod a certificate of its own with its IP in it: an init container that signs one for POD_IP (fieldRef status.podIP) and 127.0.0.1 into an emptyDir, as KubeRay's ray-cluster.tls.yaml does; a certificate shared by pods cannot hold their IPs",
         ));
         let fixed = holders
             .iter()
@@ -238,10 +300,34 @@ fn reissue(model: &Model, evidence: &Evidence, certificate: &str, fixes: &[Fix])
         Fix::Uses => "keyUsage digitalSignature and extendedKeyUsage serverAuth and clientAuth",
     });
     let what: Vec<&str> = what.collect();
-    let mut steps =
-        vec![issue(evidence, &holders, &format!("Issue the certificate again with {}", what.join(", ")), &[])];
+    let mut steps = match fixes {
+        [Fix::Chain] => vec![append_chain(&holders)],
+        _ => vec![issue(evidence, &holders, &format!("Issue the certificate again with {}", what.join(", ")), &[])],
+    };
     steps.extend(holders.into_iter().map(restart));
     steps
+}
+
+/// The leaf itself is good, so it stays: the intermediate goes behind it.
+fn append_chain(holders: &[&Party]) -> RemedyStep {
+    let stored = holders.iter().find_map(|p| match &p.certificate.place {
+        Place::Key { kind: SourceKind::Secret, namespace, name, key: Some(key), .. } => Some((namespace, name, key)),
+        _ => None,
+    });
+    // `awk 1` ends the last line of each file, which `cat` would join with the next.
+    let command = stored.map(|(namespace, name, key)| {
+        format!(
+            "kubectl -n {namespace} get secret {name} -o jsonpath='{{.data.{}}}' | base64 -d > leaf.pem\n\
+             awk 1 leaf.pem intermediate.pem > chain.pem\n\
+             kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"{key}\\\":\\\"$(base64 < chain.pem | tr -d '\\n')\\\"}}}}\"",
+            key.replace('.', "\\.")
+        )
+    });
+    RemedyStep {
+        text: "Append the intermediate certificate (intermediate.pem here) to the certificate file: the leaf first, then the intermediate".into(),
+        command,
+        patch: None,
+    }
 }
 
 /// The openssl and kubectl lines that issue a leaf again and put it where it is read.
