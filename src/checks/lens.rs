@@ -272,13 +272,14 @@ pub fn provide(uses: &[Use<'_>]) -> Edits {
     uses.iter().map(|u| Edit::Provide { party: u.party, slot: u.slot }).collect()
 }
 
-/// A span of time in a sentence, rounded down: `12 days`, `1 hour`, `less than a minute`.
+/// A span of time in a sentence, rounded down: `12 days`, `90 minutes`, `less than a minute`.
 pub fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.as_second() - from.as_second()).abs();
     let (number, unit) = match seconds {
         0..60 => return "less than a minute".into(),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..172_800 => (seconds / 3_600, "hour"),
+        // Up to two hours, for "1 hour" would be said of 119 minutes.
+        60..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })

@@ -30,7 +30,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let has = super::purposes(&leaf.certificate);
         let message = format!(
-            "{} allows {has} by its extended key usage, not clientAuth, so whom {} dials refuses it",
+            "{} allows {has} by its extended key usage, not clientAuth, so it is refused on every connection from {}",
             leaf.phrase(),
             lens::used_by(case.model, &parties),
         );

@@ -31,7 +31,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         let has = super::purposes(&leaf.certificate);
         let message = format!(
-            "{} allows {has} by its extended key usage, not serverAuth, so who dials {} refuses it",
+            "{} allows {has} by its extended key usage, not serverAuth, so it is refused on every connection to {}",
             leaf.phrase(),
             lens::used_by(case.model, &parties),
         );
