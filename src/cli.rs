@@ -149,7 +149,7 @@ pub struct Probe {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Code (NAM03) or name (pod-address-not-in-certificate)
+    /// Code (NAM03) or name (head-pod-address-not-in-certificate)
     #[arg(value_name = "CODE|NAME", required_unless_present = "all")]
     pub check: Option<String>,
     /// Every check, as one Markdown page
@@ -238,8 +238,8 @@ pub struct Judge {
     /// One deadline for everything: 30s, 2m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// Judge as if it were this time (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Judge as if it were this time: 2027-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub now: Option<Timestamp>,
     /// Say what is done, on stderr; -vv and -vvv say more
     #[arg(short, action = clap::ArgAction::Count)]
@@ -332,6 +332,10 @@ fn output(text: &str) -> Result<Output, String> {
     let format =
         Format::from_str(name, false).map_err(|_| format!("no format `{name}`; there are table, short, json"))?;
     Ok(Output { format, file })
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("`{text}` is no time; write 2027-01-31T00:00:00Z or 2027-01-31T00:00:00+01:00"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

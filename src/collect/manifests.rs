@@ -102,7 +102,11 @@ fn not_text(bytes: &[u8]) -> String {
 
 fn nothing(paths: &[PathBuf], problems: &[Problem]) -> String {
     if problems.is_empty() {
-        let names: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+        let name = |path: &PathBuf| match path.to_string_lossy() {
+            name if name == "-" => "standard input".into(),
+            name => name.into_owned(),
+        };
+        let names: Vec<String> = paths.iter().map(name).collect();
         return format!("no Kubernetes object in {}", names.join(", "));
     }
     let told = problems.iter().take(5).map(|problem| {

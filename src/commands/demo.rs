@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::pipeline::{self, Plan, Probing};
 use super::{Error, output, say};
+use crate::checks::environment::unknown_variable::edit_distance;
 use crate::cli::{Demo, Source};
 use crate::demo::{self, Fault};
 use crate::evidence::Evidence;
@@ -15,7 +16,9 @@ pub(super) fn run(args: &Demo) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
     let name = args.fault.as_deref().unwrap_or(demo::DEFAULT);
     let Some(fault) = demo::find(name) else {
-        return Err(Error::usage(format!("there is no fault `{name}`; `raytls demo --list` has them all")));
+        let near = demo::all().iter().find(|f| edit_distance(name, f.name) <= 2);
+        let near = near.map_or_else(String::new, |f| format!("did you mean {}? ", f.name));
+        return Err(Error::usage(format!("there is no fault `{name}`; {near}`raytls demo --list` has them all")));
     };
     say(&format!("A Ray cluster on loopback, {name}: {}.", fault.about));
     say("The doctor sees it through a Kubernetes API and ports of its own; it is not told what is wrong.\n");

@@ -1,7 +1,7 @@
 use tokio::time::Instant;
 
 use super::pipeline::{self, Nothing, Plan, Probing};
-use super::{Error, output};
+use super::{Error, output, say};
 use crate::cli::Doctor;
 use crate::collect::{local, snapshot};
 use crate::evidence::{Evidence, Gap};
@@ -35,7 +35,11 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
         }
     };
     let evidence = focused(evidence, args.ray_cluster.as_deref())?;
-    output::tell(&pipeline::report(&evidence, &args.judge, false), &args.judge.output)
+    let report = pipeline::report(&evidence, &args.judge, false);
+    if report.connections.is_empty() && args.from.is_none() && !args.source.all_namespaces {
+        say("raytls: no Ray cluster was found here; name its namespace with -n, or look in all with -A");
+    }
+    output::tell(&report, &args.judge.output)
 }
 
 fn focused(evidence: Evidence, name: Option<&str>) -> Result<Evidence, Error> {

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{Error, output};
+use crate::checks::environment::unknown_variable::edit_distance;
 use crate::checks::{CHECKS, Check, Severity};
 use crate::cli::Explain;
 
@@ -48,7 +49,9 @@ fn find(wanted: &str) -> Result<&'static Check, Error> {
         return Ok(check);
     }
     let lower = wanted.to_lowercase();
-    let near = |c: &&&Check| c.name.contains(&lower) || c.code.to_lowercase().starts_with(&lower);
+    let near = |c: &&&Check| {
+        c.name.contains(&lower) || c.code.to_lowercase().starts_with(&lower) || edit_distance(&lower, c.name) <= 2
+    };
     let near: Vec<String> = CHECKS
         .iter()
         .filter(near)

@@ -132,7 +132,7 @@ fn helps(container: &Container, name: &str) -> bool {
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two names.
-fn edit_distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
