@@ -13,7 +13,7 @@ use super::edit::{self, Edit};
 use super::remedy;
 
 /// How many what-ifs are tried before the search for pairs and triples gives way to elimination.
-const WHAT_IFS: usize = 2_000;
+const WHAT_IFS: usize = 400;
 
 /// A finding whose edits make connections work.
 #[derive(Clone, Debug, PartialEq)]
