@@ -9,20 +9,23 @@ use crate::ray::{focus, parties};
 
 pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
+    let deadline = Instant::now() + args.judge.timeout;
     let evidence = match &args.from {
         Some(path) => {
             let path = path.clone();
             let read = move || snapshot::read(&path, &mut std::io::stdin().lock());
-            pipeline::within(args.judge.timeout, read)?.map_err(|e| Error::usage(e.to_string()))?
+            pipeline::within(args.judge.timeout, "reading the snapshot", read)?
+                .map_err(|e| Error::usage(e.to_string()))?
         }
         None => {
-            let deadline = Instant::now() + args.judge.timeout;
             let probing = Probing::of(args.no_probe, args.direct);
             let plan = Plan { config: None, probing, as_client: args.as_client, deadline };
             match pipeline::block_on(pipeline::live(&args.source, plan))? {
                 Ok(evidence) => evidence,
                 Err(error) if args.as_client => {
-                    let (mut shell, _keys) = local::collect(pipeline::clock());
+                    let read = || local::collect(pipeline::clock());
+                    let (mut shell, _keys) =
+                        pipeline::within(args.judge.timeout, "reading the files of RAY_TLS_*", read)?;
                     let why = error.to_string();
                     shell.gaps.push(Gap { what: "the cluster".into(), why, needs: None, code: None });
                     shell
@@ -35,7 +38,7 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
         }
     };
     let evidence = focused(evidence, args.ray_cluster.as_deref())?;
-    let report = pipeline::report(&evidence, &args.judge, false);
+    let report = pipeline::judged(evidence, &args.judge, deadline)?;
     if report.connections.is_empty() && args.from.is_none() && !args.source.all_namespaces {
         say("raytls: no Ray cluster was found here; name its namespace with -n, or look in all with -A");
     }

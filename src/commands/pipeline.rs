@@ -25,6 +25,12 @@ use crate::report::{Options, Report, clean};
 /// The longest wait for an API server's first answer.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// The time to judge what was seen, when seeing it took all there was.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Stack of a thread that reads documents: YAML nested as deep as is allowed takes some MiB of it.
+const STACK: usize = 64 << 20;
+
 /// What to dial of a live cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probing {
@@ -112,19 +118,31 @@ pub(super) fn clock() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Runs work that may block for ever, such as reading a pipe that nobody closes, for so long.
+/// Runs work that may block for ever, such as reading a pipe that nobody closes, for so long. `what` names the work:
+/// `reading the input`.
 pub(super) fn within<T: Send + 'static>(
     timeout: Duration,
+    what: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || sender.send(work()));
+    std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(move || sender.send(work()))
+        .map_err(|e| Error::unchecked(format!("cannot start: {e}")))?;
     receiver.recv_timeout(timeout).map_err(|error| match error {
         RecvTimeoutError::Timeout => {
-            Error::unchecked("the deadline passed before all of the input was read; see --timeout")
+            Error::unchecked(format!("the deadline passed before {what} was done; see --timeout"))
         }
-        RecvTimeoutError::Disconnected => Error::bug("reading the input failed"),
+        RecvTimeoutError::Disconnected => Error::bug(format!("{what} failed")),
     })
+}
+
+/// Judges the evidence of a live cluster, which may have taken all of the time: some is left for judging then.
+pub(super) fn judged(evidence: Evidence, judge: &Judge, deadline: Instant) -> Result<Report, Error> {
+    let left = deadline.saturating_duration_since(Instant::now()).max(GRACE);
+    let judge = judge.clone();
+    within(left, "judging what was seen", move || report(&evidence, &judge, false))
 }
 
 /// Runs async work. Look-ups that hang in the system's resolver do not keep the program.
@@ -160,9 +178,21 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
         }
     };
     if as_client {
-        local::add(&mut collected.evidence, &mut collected.keys);
+        collected = with_shell(collected, deadline).await?;
     }
     Ok(probed(collected, probing, deadline).await)
+}
+
+/// Adds this shell. A file of its `RAY_TLS_*` may be a pipe that nobody closes.
+async fn with_shell(mut collected: Collected, deadline: Instant) -> Result<Collected, cluster::Error> {
+    let read = tokio::task::spawn_blocking(move || {
+        local::add(&mut collected.evidence, &mut collected.keys);
+        collected
+    });
+    match tokio::time::timeout_at(deadline, read).await {
+        Ok(Ok(collected)) => Ok(collected),
+        _ => Err(cluster::Error::Config("the files of this shell's RAY_TLS_* could not be read in time".into())),
+    }
 }
 
 /// Adds what the ports of the collected cluster show.

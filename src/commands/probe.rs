@@ -67,9 +67,9 @@ fn own_files(args: &Probe) -> Result<(Evidence, Keyring), Error> {
     if named.is_empty() {
         return Ok((Evidence::new(Mode::Shell, "dialled from this machine", now), Keyring::default()));
     }
-    let missing = |path: &&std::path::PathBuf| !path.is_file();
-    if let Some(path) = named.iter().find(missing) {
-        return Err(Error::usage(format!("{}: no such file", path.display())));
+    if let Some(path) = named.iter().find(|path| !path.is_file()) {
+        let what = if path.exists() { "not a regular file" } else { "no such file" };
+        return Err(Error::usage(format!("{}: {what}", path.display())));
     }
     let (mut evidence, keys) = files::collect(&named, now).map_err(|e| Error::usage(e.to_string()))?;
     evidence.source = "dialled from this machine".into();

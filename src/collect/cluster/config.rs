@@ -30,7 +30,7 @@ pub(super) struct Way {
 
 /// Reads the configuration and makes a client; nothing is asked of the API server yet.
 pub(super) async fn way(options: &Options, deadline: Instant) -> Result<Way, Error> {
-    let (mut config, name) = config(options).await?;
+    let (mut config, name) = config(options, deadline).await?;
     let connect = if options.connect_timeout.is_zero() { CONNECT } else { options.connect_timeout };
     config.connect_timeout = Some(connect);
     config.default_retry = false;
@@ -67,13 +67,15 @@ fn client(config: Config) -> oneshot::Receiver<kube::Result<kube::Client>> {
     made
 }
 
-async fn config(options: &Options) -> Result<(Config, String), Error> {
+async fn config(options: &Options, deadline: Instant) -> Result<(Config, String), Error> {
     if let Some(config) = &options.config {
         return Ok((config.clone(), format!("the API server at {}", config.cluster_url)));
     }
-    let read = match &options.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
+    let path = options.kubeconfig.clone();
+    // It may be a pipe that nobody closes.
+    let read = tokio::task::spawn_blocking(move || path.map_or_else(Kubeconfig::read, Kubeconfig::read_from));
+    let Ok(Ok(read)) = timeout_at(deadline, read).await else {
+        return Err(Error::Config("the kubeconfig could not be read in time; name another with --kubeconfig".into()));
     };
     let kubeconfig = match read {
         Ok(kubeconfig) => kubeconfig,
