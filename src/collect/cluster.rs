@@ -152,7 +152,7 @@ async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
         }
         Failed::TimedOut => {
             let seconds = way.connect.as_secs_f32();
-            format!("the API server {url} of {name} did not answer within {seconds:.1} s: {check}")
+            format!("the API server {url} of {name} did not answer within {seconds} s: {check}")
         }
         Failed::Connect(why) if why.contains("ertificate") => {
             format!(
