@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::assemble::{Object, assemble};
 use super::disk::{self, Unread};
@@ -70,7 +71,13 @@ pub fn collect(paths: &[PathBuf], stdin: &mut dyn Read, taken_at: Timestamp) -> 
     evidence.source = if read == 1 { "1 file".into() } else { format!("{read} files") };
     evidence.problems = problems;
     pairing.finish(&mut keys);
+    // A document without a kind is YAML, and still nothing to judge.
+    let some =
+        !evidence.secrets.is_empty() || objects.iter().any(|o| o.value.get("kind").is_some_and(Value::is_string));
     assemble(objects, &mut evidence, &mut keys);
+    if !some {
+        return Err(Error::Nothing(nothing(paths, &evidence.problems)));
+    }
     Ok((evidence, keys))
 }
 
@@ -208,6 +215,15 @@ mod tests {
         assert_eq!(evidence.services[0].origin, Origin { file: Some("-".into()), line: Some(1) });
         assert_eq!(evidence.secrets[0].object.kind, "File");
         assert_eq!(evidence.source, "2 files");
+    }
+
+    #[test]
+    fn a_document_without_a_kind_is_nothing_to_judge() {
+        let read = |text: &str| collect(&["-".into()], &mut text.as_bytes(), now());
+        let Err(Error::Nothing(told)) = read("foo: bar\n") else { panic!("it was taken for an object") };
+        assert!(told.contains("kind"), "{told}");
+        // One document that is an object is enough.
+        assert!(read("foo: bar\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ray}\n").is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::pipeline::{self, Nothing, Plan, Probing};
 use super::{Error, output, say};
 use crate::cli::Doctor;
 use crate::collect::{local, snapshot};
-use crate::evidence::{Evidence, Gap};
+use crate::evidence::{Evidence, Gap, Mode};
 use crate::ray::{focus, parties};
 
 pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
@@ -38,8 +38,9 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
         }
     };
     let evidence = focused(evidence, args.ray_cluster.as_deref())?;
+    let asked = evidence.mode == Mode::Live && args.from.is_none();
     let report = pipeline::judged(evidence, &args.judge, deadline)?;
-    if report.connections.is_empty() && args.from.is_none() && !args.source.all_namespaces {
+    if report.connections.is_empty() && asked && !args.source.all_namespaces {
         say("raytls: no Ray cluster was found here; name its namespace with -n, or look in all with -A");
     }
     output::tell(&report, &args.judge.output)
