@@ -202,19 +202,20 @@ fn convert(
     duplicates: &mut Vec<(String, u32)>,
 ) -> Value {
     let line = line_of(&node, document);
+    let span = node.defined.span();
+    let range = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+        let start = usize::try_from(start).ok()?;
+        document.text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+    });
+    let written = || range.map_or("", str::trim);
     let mut scalar = |value: Value| {
-        let span = node.defined.span();
-        let range = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
-            let start = usize::try_from(start).ok()?;
-            document.text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
-        });
-        let written = range.map_or_else(String::new, |text| text.trim().to_owned());
-        marks.insert(path.into(), Mark { line, written });
+        marks.insert(path.into(), Mark { line, written: written().to_owned() });
         value
     };
     match node.value {
         Node::Null => Value::Null,
         Node::Text(text) => Value::String(text),
+        Node::Flag(_) if odd_spelling(written()) => Value::String(written().to_owned()),
         Node::Flag(flag) => scalar(flag.into()),
         Node::Number(number) => scalar(number.into()),
         Node::List(items) => {
@@ -235,6 +236,15 @@ fn convert(
             Value::Object(map)
         }
     }
+}
+
+/// Whether Go's YAML reader takes this word, which means yes or no, for text: it knows lower case, upper case and a
+/// capital in front, and nothing like `tRuE` (go-yaml v2, `resolve.go`).
+fn odd_spelling(word: &str) -> bool {
+    let rest = word.get(1..).unwrap_or_default();
+    let lower = |text: &str| text.chars().all(|c| c.is_ascii_lowercase());
+    let upper = |text: &str| text.chars().all(|c| c.is_ascii_uppercase());
+    word.chars().all(|c| c.is_ascii_alphabetic()) && !lower(rest) && !upper(word)
 }
 
 /// A value with the places of everything in it.
@@ -363,6 +373,13 @@ mod tests {
         assert_eq!(written("x[4].value"), Some((7, "1.50")));
         assert_eq!(object.value["x"][0]["value"], Value::Bool(true));
         assert_eq!(object.value["x"][2]["value"], 493);
+    }
+
+    #[test]
+    fn words_that_only_other_readers_take_for_yes_are_text() {
+        let (objects, _) = read_all("kind: A\nx: [tRuE, True, TRUE, y, oN, on]\n");
+        let text = |at: usize| objects[0].value["x"][at].as_str();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(text), [Some("tRuE"), None, None, None, Some("oN"), None]);
     }
 
     #[test]

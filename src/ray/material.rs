@@ -17,6 +17,14 @@ pub fn file(
         Seen::Found(path) if workload.object.kind == "Shell" => {
             (Place::Local(path.clone()), local(evidence, path), None)
         }
+        Seen::Found(path) if !path.starts_with('/') && !path.starts_with('~') => {
+            let why = Why::OutOfReach(format!("{path} is relative to where each process of Ray happens to run"));
+            (Place::Volume("relative path".into()), Seen::Unseen(why), None)
+        }
+        Seen::Found(path) if path.split('/').any(|part| part == "..") => {
+            let why = Why::OutOfReach(format!("{path} goes through .."));
+            (Place::Volume("path with ..".into()), Seen::Unseen(why), None)
+        }
         Seen::Found(path) => mounted(evidence, workload, container, path, variable),
         Seen::Absent => (Place::NoPath, Seen::Absent, None),
         Seen::Unseen(why) => (Place::NoPath, Seen::Unseen(why.clone()), None),
@@ -198,6 +206,17 @@ mod tests {
         let (found, rest) = mount(&container, "/etc/ray/tls/tls.crt").unwrap();
         assert_eq!((found.volume.as_str(), rest.as_str()), ("tls", "tls.crt"));
         assert_eq!(mount(&container, "/etcetera/x").map(|(m, _)| m.volume.clone()), None);
+    }
+
+    #[test]
+    fn a_path_that_depends_on_the_process_is_not_known() {
+        let evidence = Evidence::new(crate::evidence::Mode::Manifests, "", jiff::Timestamp::UNIX_EPOCH);
+        let workload = crate::ray::parties::testing::workload("head", "", &[]);
+        for path in ["tls/ca.crt", "./ca.crt", "/etc/ray/x/../ca.crt"] {
+            let path = Seen::Found(path.to_owned());
+            let file = file(&evidence, &workload, &workload.containers[0], "RAY_TLS_CA_CERT", path);
+            assert!(matches!(file.content, Seen::Unseen(_)) && file.place != Place::NoMount, "{file:?}");
+        }
     }
 
     #[test]

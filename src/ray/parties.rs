@@ -284,6 +284,10 @@ fn assign(evidence: &Evidence, drafts: &mut Vec<Draft>, not_judged: &mut Vec<(St
                 not_judged.push((format!("the address that {} dials", draft.party.id), why.to_string()));
             }
         }
+        if draft.dials.is_empty() && matches!(draft.party.role, Role::Client | Role::Worker(_)) {
+            let why = "neither its command nor its environment names one: what it dials is not judged";
+            not_judged.push((format!("the address that {} dials", draft.party.id), why.into()));
+        }
     }
 }
 
@@ -311,7 +315,8 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
         }
         let named = |&&h: &&usize| {
             let party = &drafts[h].party;
-            party.node_address == NodeAddress::Fixed(host.clone())
+            let same_place = services::name_of(namespace, &host).is_none_or(|(_, ns)| ns == party.namespace);
+            (party.node_address == NodeAddress::Fixed(host.clone()) && same_place)
                 || party.pods.iter().any(|pod| pod.ips.iter().any(|ip| ip.to_string() == host))
                 || drafts[h].group.as_ref().is_some_and(|g| {
                     services::name_of(namespace, &host)
@@ -442,6 +447,25 @@ mod tests {
         let mut head = workload("head", "ray start --head", &[]);
         head.containers.push(Container { name: "importer".into(), ..Container::default() });
         assert_eq!(model(&evidence(vec![head])).parties.len(), 1);
+    }
+
+    #[test]
+    fn what_names_no_address_is_listed() {
+        let client = workload("app", "", &[("RAY_USE_TLS", "1")]);
+        let worker = workload("worker", "ray start --address=$RAY_HEAD_SERVICE_HOST:6379", &[]);
+        let model = model(&evidence(vec![workload("head", "ray start --head", &[]), client, worker]));
+        let listed: Vec<&str> = model.not_judged.iter().map(|(what, _)| what.as_str()).collect();
+        assert_eq!(listed, ["the address that ray/app dials", "the address that ray/worker dials"]);
+    }
+
+    #[test]
+    fn a_bare_name_means_the_own_namespace() {
+        let head = workload("head", "ray start --head --node-ip-address=head", &[]);
+        let mut worker = workload("worker", "ray start --address=head:6379", &[]);
+        worker.object.namespace = "jobs".into();
+        let model = model(&evidence(vec![head, worker]));
+        assert_eq!(model.parties.len(), 1);
+        assert!(model.not_judged[0].1.contains("head:6379"), "{:?}", model.not_judged);
     }
 
     #[test]

@@ -40,26 +40,35 @@ pub fn switch(value: Option<&str>) -> Switch {
     }
 }
 
-/// What a shell word becomes: `$NAME`, `${NAME}` and `$(NAME)` are replaced by the container's variables.
-/// `Unseen` when one of them is not known.
+/// What a shell word becomes: `$NAME`, `${NAME}`, `${NAME:-default}` and `$(NAME)` are replaced by the container's
+/// variables. `Unseen` when one of them is not known, or when the shell does more than that.
 pub fn expand(evidence: &Evidence, namespace: &str, container: &Container, word: &str) -> Seen<String> {
     let mut out = String::new();
     let mut rest = word;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let Some((name, length)) = reference(after) else {
+        let Some((inner, length)) = reference(after) else {
             out.push('$');
             rest = after;
             continue;
         };
-        match variable(evidence, namespace, container, name) {
-            Seen::Found(setting) => out.push_str(&setting.value),
-            Seen::Absent if injected(name) => {
-                return Seen::Unseen(Why::OutOfReach(format!("{name} is set by KubeRay or the image")));
+        let (name, default) = match inner.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inner, None),
+        };
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Seen::Unseen(Why::OutOfReach(format!("the shell works out ${}", &after[..length])));
+        }
+        match (variable(evidence, namespace, container, name), default) {
+            (Seen::Found(setting), None) => out.push_str(&setting.value),
+            (Seen::Found(setting), Some(_)) if !setting.value.is_empty() => out.push_str(&setting.value),
+            (Seen::Found(_) | Seen::Absent, Some(default)) if !injected(name) && !default.contains('$') => {
+                out.push_str(default);
             }
-            Seen::Absent => {}
-            Seen::Unseen(why) => return Seen::Unseen(why),
+            (Seen::Unseen(why), _) => return Seen::Unseen(why),
+            // The image, KubeRay, or the kubelet for a Service (`RAY_HEAD_SERVICE_HOST`) may set it.
+            _ => return Seen::Unseen(Why::OutOfReach(format!("{name} is set by the image or the cluster, if at all"))),
         }
         rest = &after[length..];
     }
@@ -67,8 +76,11 @@ pub fn expand(evidence: &Evidence, namespace: &str, container: &Container, word:
     Seen::Found(out)
 }
 
-/// Whether a value is, or refers by one variable to, the pod's own IP (`fieldRef: status.podIP`).
+/// Whether a value is the pod's own IP: `fieldRef: status.podIP`, by one variable, or `hostname -i`.
 pub fn is_pod_ip(container: &Container, word: &str) -> bool {
+    if word == "$(hostname -i)" {
+        return true;
+    }
     let Some((name, length)) = word.strip_prefix('$').and_then(reference) else {
         return false;
     };
@@ -220,6 +232,22 @@ mod tests {
             assert_eq!(switch(Some(off)), Switch::Off { written: Some(off.into()) }, "{off:?}");
         }
         assert_eq!(switch(None), Switch::Off { written: None });
+    }
+
+    #[test]
+    fn a_shell_word_expands_or_is_not_known() {
+        let evidence = Evidence::new(Mode::Manifests, "", jiff::Timestamp::UNIX_EPOCH);
+        let container = env(&[("HEAD", "ray-head"), ("EMPTY", "")]);
+        let word = |word: &str| expand(&evidence, "ns", &container, word);
+        for known in
+            ["$HEAD:1", "${HEAD}:1", "$(HEAD):1", "${HEAD:-x}:1", "${EMPTY:-ray-head}:1", "${NONE:-ray-head}:1"]
+        {
+            assert_eq!(word(known), Seen::Found("ray-head:1".into()), "{known}");
+        }
+        for unknown in ["$RAY_HEAD_SERVICE_HOST:1", "$(hostname -f)", "${HEAD%x}", "${NONE:-$HEAD}", "${FQ_RAY_IP:-x}"]
+        {
+            assert!(matches!(word(unknown), Seen::Unseen(_)), "{unknown}: {:?}", word(unknown));
+        }
     }
 
     #[test]

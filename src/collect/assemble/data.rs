@@ -52,11 +52,14 @@ impl Settings {
     fn has(&self, kind: SourceKind, namespace: &str, name: &str, key: &str) -> bool {
         let setting = |name: &str| redact::kept_name(name) || self.referred.contains(name);
         let prefixed = |(of_kind, ns, of_name, prefix): &(SourceKind, String, String, String)| {
-            *of_kind == kind && ns == namespace && of_name == name && setting(&format!("{prefix}{key}"))
+            let full = format!("{prefix}{key}");
+            let wanted = redact::kept_name(&full) || self.referred.contains(&full) && !redact::private_name(&full);
+            *of_kind == kind && ns == namespace && of_name == name && wanted
         };
-        setting(key)
-            || self.keys.contains(&(kind, namespace.into(), name.into(), key.into()))
-            || self.prefixes.iter().any(prefixed)
+        // A prefix may make the path of a key file of it: `RAY_` and `TLS_SERVER_KEY`.
+        let private = redact::private_name(key) && !redact::kept_name(key);
+        let named = setting(key) || self.keys.contains(&(kind, namespace.into(), name.into(), key.into()));
+        (named && !private) || self.prefixes.iter().any(prefixed)
     }
 }
 
@@ -178,8 +181,7 @@ fn content(bytes: &[u8], key: &str, setting: bool, reading: &Reading<'_>, pairin
     let (facts, keys) = tlsfile::read(bytes);
     pairing.add(&reading.object.to_string(), &facts, keys);
     let pem = !facts.certificates.blocks.is_empty() || !facts.keys.is_empty() || facts.certificates.begun > 0;
-    let private = redact::private_name(key) && !redact::kept_name(key);
-    let text = std::str::from_utf8(bytes).ok().filter(|_| setting && !pem && !private);
+    let text = std::str::from_utf8(bytes).ok().filter(|_| setting && !pem);
     Content { text: text.and_then(redact::kept_value), facts }
 }
 

@@ -218,6 +218,11 @@ fn split(text: &str) -> Vec<String> {
                 separate(&mut words, &mut word, separator);
             }
             _ if c.is_whitespace() => take(&mut words, &mut word),
+            '$' if chars.peek() == Some(&'(') && in_flag(&words, &word) => {
+                chars.next();
+                word.push_str(&substitution(&mut chars, ')'));
+            }
+            '`' if in_flag(&words, &word) => word.push_str(&substitution(&mut chars, '`')),
             '\'' | '"' | '`' => {
                 start = false;
                 continue;
@@ -228,6 +233,35 @@ fn split(text: &str) -> Vec<String> {
     }
     take(&mut words, &mut word);
     words
+}
+
+/// Whether the value of a kept flag is being read.
+fn in_flag(words: &[String], word: &str) -> bool {
+    match word.split_once('=') {
+        Some((name, _)) => FLAGS.contains(&name),
+        None => word.is_empty() && words.last().is_some_and(|last| FLAGS.contains(&last.as_str())),
+    }
+}
+
+/// What is kept of `$(…)`: a name, as Kubernetes expands it; `hostname -i`, which gives the pod's IP; and of any other
+/// command that there is one.
+fn substitution(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, close: char) -> String {
+    let mut inner = String::new();
+    let mut depth = 0_usize;
+    for c in chars {
+        match c {
+            '(' => depth += 1,
+            c if c == close && depth == 0 => break,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        inner.push(c);
+    }
+    match inner.trim().to_ascii_lowercase() {
+        _ if close == ')' && is_name(&inner) => format!("$({inner})"),
+        command if command.starts_with("hostname -i") => "$(hostname -i)".into(),
+        _ => "$(a command)".into(),
+    }
 }
 
 fn take(words: &mut Vec<String>, word: &mut String) {
@@ -332,6 +366,17 @@ mod tests {
             ]),
             "ray start --address $HEAD:6379 --node-ip-address=${POD_IP}"
         );
+    }
+
+    #[test]
+    fn a_command_in_a_flag_is_one_word_and_not_kept() {
+        let start = |value: &str| words(&["bash", "-c", &format!("ray start --node-ip-address{value} --block")]);
+        for hostname in ["=$(hostname -i)", "=\"$(hostname -I | awk '{print $1}')\"", "=`hostname -i`"] {
+            assert_eq!(start(hostname), "ray start --node-ip-address=$(hostname -i) --block", "{hostname}");
+        }
+        assert_eq!(start(" $(hostname -i)"), "ray start --node-ip-address $(hostname -i) --block");
+        assert_eq!(start("=$(curl -u me:hunter2 (x) h)"), "ray start --node-ip-address=$(a command) --block");
+        assert_eq!(start("=$(MY_IP)"), "ray start --node-ip-address=$(MY_IP) --block");
     }
 
     #[test]
