@@ -209,6 +209,37 @@ fn what_can_be_judged_beside_a_broken_document_is_judged() {
 }
 
 #[test]
+fn documents_nested_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let block = |depth: usize| -> String { (0..depth).map(|at| format!("{}a:\n", " ".repeat(at))).collect() };
+    let endless =
+        [("block", block(3000)), ("lists", format!("{}x", "- ".repeat(50_000))), ("flow", "[".repeat(50_000))];
+    for (name, text) in endless {
+        let ran = run(&["gate", "-f", &write(folder.path(), &format!("{name}.yaml"), text)]);
+        assert_eq!(ran.code, 2, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("not YAML"), "{name}: {}", ran.stderr);
+    }
+    let deep = format!("kind: X\nmetadata: {{name: x}}\n{}", block(60));
+    let ran = run(&["gate", "-f", &write(folder.path(), "deep.yaml", deep)]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+}
+
+#[test]
+fn files_that_are_pipes_end_with_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let ran = run(&["doctor", "--kubeconfig", pipe, "--timeout", "1s"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("in time"), "{}", ran.stderr);
+    let mut shell = raytls(&["doctor", "--as-client", "--kubeconfig", "/nonexistent", "--timeout", "1s"]);
+    let ran = Ran::of(shell.envs([("RAY_USE_TLS", "1"), ("RAY_TLS_CA_CERT", pipe)]));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("RAY_TLS_*"), "{}", ran.stderr);
+}
+
+#[test]
 fn half_a_pem_and_binary_garbage_in_secrets() {
     use base64::Engine as _;
     let folder = tempfile::tempdir().unwrap();

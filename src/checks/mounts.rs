@@ -5,7 +5,7 @@ pub mod not_in_volume;
 
 use super::environment::{supply, told_by_group, waiters};
 use super::lens::{self, SLOTS};
-use super::{Case, Confidence, Findings, Subject};
+use super::{Case, Confidence, Findings, Severity, Subject};
 use crate::diagnose::edit::Slot;
 use crate::evidence::{Outcome, Seen};
 use crate::ray::{Party, TlsFile, handshakes};
@@ -14,7 +14,7 @@ use crate::ray::{Party, TlsFile, handshakes};
 fn tell(
     case: &Case<'_>,
     findings: &mut Findings,
-    confidence: Confidence,
+    weight: impl Fn(&Party, &[Slot]) -> (Severity, Confidence),
     faulty: impl Fn(&TlsFile) -> bool,
     say: impl Fn(&Party, &[Slot]) -> String,
 ) {
@@ -33,7 +33,7 @@ fn tell(
             Subject { key: Some(party.file(slots[0]).variable.into()), ..lens::workload(party) },
             say(party, &slots),
         );
-        finding.confidence = confidence;
+        (finding.severity, finding.confidence) = weight(party, &slots);
         for &slot in &slots {
             let file = party.file(slot);
             let path = file.path.found().cloned().unwrap_or_default();

@@ -2,7 +2,9 @@
 
 use crate::checks::environment::has_path;
 use crate::checks::{Case, Check, Confidence, Findings, Severity};
-use crate::ray::Place;
+use crate::diagnose::edit::Slot;
+use crate::evidence::Seen;
+use crate::ray::{Party, Place, TlsFile};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -10,7 +12,8 @@ pub static CHECK: Check = Check {
     name: "path-under-no-mount",
     severity: Severity::Error,
     help: "\
-A path of `RAY_TLS_SERVER_CERT`, `RAY_TLS_SERVER_KEY` or `RAY_TLS_CA_CERT` lies under no mount of the container, so that only the image could hold the file.
+A path of `RAY_TLS_SERVER_CERT`, `RAY_TLS_SERVER_KEY` or `RAY_TLS_CA_CERT` lies under no mount of the container, so that only the image could hold the file, or under the mount of a volume that the pod does not have.
+It is a warning where no member of the cluster mounts such a file: the image may hold it then.
 
 Why it matters: Python stops with `FileNotFoundError`. C++ reads a missing file as empty: without a certificate or key it aborts with a text about `Address already in use`; without the CA it starts
 and refuses every client.
@@ -22,20 +25,49 @@ Authority: Ray `src/ray/rpc/grpc_server.cc`; measured with Ray 2.60.",
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
+    let under = |file: &TlsFile| has_path(file) && file.place == Place::NoMount && super::unread(file);
+    // An image that brings its own files is a choice when all of a cluster make it.
+    let weight = |party: &Party, slots: &[Slot]| match slots.iter().any(|&slot| mounted_elsewhere(case, party, slot)) {
+        true => (Severity::Error, Confidence::Predicted),
+        false => (Severity::Warning, Confidence::Suspected),
+    };
+    super::tell(case, findings, weight, under, |party, slots| {
+        format!("nothing is mounted in {} at {}", party.id, paths(party, slots))
+    });
+    let gone = |file: &TlsFile| has_path(file) && matches!(file.place, Place::NoVolume(_));
     super::tell(
         case,
         findings,
-        Confidence::Predicted,
-        |file| has_path(file) && file.place == Place::NoMount && super::unread(file),
+        |_, _| (Severity::Error, Confidence::Proved),
+        gone,
         |party, slots| {
-            let paths: Vec<String> = slots
-                .iter()
-                .map(|&slot| party.file(slot))
-                .map(|file| format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable))
-                .collect();
-            format!("nothing is mounted in {} at {}", party.id, paths.join(", "))
+            let volume = slots.iter().find_map(|&slot| match &party.file(slot).place {
+                Place::NoVolume(volume) => Some(volume.as_str()),
+                _ => None,
+            });
+            format!(
+                "the mount in {} at {} names volume {}, which the pod does not have: the API server refuses it",
+                party.id,
+                paths(party, slots),
+                volume.unwrap_or_default(),
+            )
         },
     );
+}
+
+/// Whether this container mounts certificates at another path, or a member of its cluster mounts this file.
+fn mounted_elsewhere(case: &Case<'_>, party: &Party, slot: Slot) -> bool {
+    let mounts = |other: &Party| !matches!(other.file(slot).place, Place::NoPath | Place::NoMount | Place::NoVolume(_));
+    matches!(party.file(slot).content, Seen::Absent)
+        || case.model.parties.iter().any(|other| other.cluster == party.cluster && mounts(other))
+}
+
+fn paths(party: &Party, slots: &[Slot]) -> String {
+    let path = |&slot: &Slot| {
+        let file = party.file(slot);
+        format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable)
+    };
+    slots.iter().map(path).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -62,6 +94,31 @@ mod tests {
         assert!(findings[0].edits.iter().all(|e| matches!(e, Edit::Share { .. })), "{:?}", findings[0].edits);
         let healthy = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
         assert_eq!(Scene::manifests(healthy).run(&CHECK), []);
+    }
+
+    #[test]
+    fn files_of_the_image_are_possible_where_nobody_mounts_any() {
+        let mut objects = unmounted();
+        for object in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+            container(object)["volumeMounts"] = serde_json::json!([]);
+        }
+        let findings = Scene::manifests(objects).run(&CHECK);
+        assert!(!findings.is_empty());
+        assert!(findings.iter().all(|f| f.severity == Severity::Warning), "{findings:?}");
+    }
+
+    #[test]
+    fn a_mount_of_no_volume() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "ray-worker", "127.0.0.1"]));
+        objects[1]["spec"]["template"]["spec"]["volumes"] = serde_json::json!([]);
+        let findings = Scene::manifests(objects).run(&CHECK);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert!(
+            findings[0].message.contains("names volume tls, which the pod does not have"),
+            "{}",
+            findings[0].message
+        );
     }
 
     #[test]

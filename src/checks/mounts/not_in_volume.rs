@@ -27,7 +27,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     super::tell(
         case,
         findings,
-        Confidence::Proved,
+        |_, _| (Severity::Error, Confidence::Proved),
         |file| matches!(file.place, Place::Key { key: None, .. }) && super::unread(file),
         |party, slots| {
             let files: Vec<&TlsFile> = slots.iter().map(|&slot| party.file(slot)).collect();

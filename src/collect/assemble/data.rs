@@ -90,7 +90,7 @@ pub(crate) fn secret(
                     let setting =
                         settings.has(SourceKind::Secret, &reading.object.namespace, &reading.object.name, key);
                     invalid.remove(key);
-                    data.insert(key.to_owned(), content(&bytes, key, setting, reading, pairing));
+                    data.insert(key.to_owned(), content(&bytes, setting, reading, pairing));
                 }
                 Err(found) => {
                     data.remove(key);
@@ -143,7 +143,7 @@ pub(crate) fn config_map(
                 },
             };
             let setting = settings.has(SourceKind::ConfigMap, &reading.object.namespace, &reading.object.name, key);
-            data.insert(key.to_owned(), content(&bytes, key, setting, reading, pairing));
+            data.insert(key.to_owned(), content(&bytes, setting, reading, pairing));
         }
     }
     let changed_at = changed_at(root, reading, &["f:data", "f:binaryData"]);
@@ -177,7 +177,7 @@ fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<ServicePort> {
 }
 
 /// One value: the facts, the text where it is a setting, and the keys into the pairing.
-fn content(bytes: &[u8], key: &str, setting: bool, reading: &Reading<'_>, pairing: &mut Pairing) -> Content {
+fn content(bytes: &[u8], setting: bool, reading: &Reading<'_>, pairing: &mut Pairing) -> Content {
     let (facts, keys) = tlsfile::read(bytes);
     pairing.add(&reading.object.to_string(), &facts, keys);
     let pem = !facts.certificates.blocks.is_empty() || !facts.keys.is_empty() || facts.certificates.begun > 0;

@@ -268,3 +268,18 @@ fn no_canary_gets_into_the_evidence() {
     let hex: String = private[36..52].iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(!text.contains(&hex));
 }
+
+#[test]
+fn a_prefix_makes_settings_of_keys_and_no_secrets() {
+    let objects = vec![
+        json!({"kind": "Deployment", "metadata": {"name": "head", "namespace": "ray"}, "spec": {"template": {"spec": {
+            "containers": [{"name": "ray", "args": ["ray start --head"],
+                "envFrom": [{"prefix": "RAY_", "configMapRef": {"name": "tls"}}]}]}}}}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "tls", "namespace": "ray"}, "data": {
+            "USE_TLS": "1", "TLS_SERVER_KEY": "/etc/ray/tls/tls.key", "AUTH_TOKEN": "hunter2", "REDIS_PASSWORD": "hunter2"}}),
+    ];
+    let evidence = evidence_of(objects);
+    let text = |key: &str| evidence.config_maps[0].data[key].text.as_deref();
+    assert_eq!((text("USE_TLS"), text("TLS_SERVER_KEY")), (Some("1"), Some("/etc/ray/tls/tls.key")));
+    assert_eq!((text("AUTH_TOKEN"), text("REDIS_PASSWORD")), (None, None));
+}
