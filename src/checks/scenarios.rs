@@ -7,6 +7,7 @@ use super::testing::{Ca, Scene, cluster_with};
 use super::{Severity, examine};
 use crate::diagnose::causes::causes;
 use crate::evidence::{Client, Outcome, Settings};
+use crate::judge::Verdict;
 
 const NAMES: [&str; 3] = ["ray-head-svc", "ray-worker", "127.0.0.1"];
 const PODS: [(&str, &str, &str); 2] =
@@ -145,4 +146,31 @@ fn rotation() {
     let certificate = super::lens::leaf(&scene.model.parties[0]).unwrap().sha256;
     scene.evidence.handshakes[0].client = Some(Client { certificate, from: "Secret ray/ray-tls".into() });
     assert_eq!(diagnosed(&scene.again()), ["ROT01"]);
+}
+
+#[test]
+fn only_a_settings_frame_to_the_dialers_own_certificate_is_an_observed_acceptance() {
+    let ca = Ca::new("ray-ca");
+    let pair = leaf(&ca, &NODES);
+    let observed = |settings: Settings, own: bool| {
+        let scene = nodes(&pair, &ca).see("ray-head-0", 6379, tls(&pair.certificate, settings));
+        let mut evidence = scene.evidence.clone();
+        if own {
+            let certificate = crate::checks::lens::leaf(&scene.model.parties[0]).unwrap().sha256;
+            evidence.handshakes[0].client = Some(Client { certificate, from: "Secret ray/ray-tls".into() });
+        }
+        let scene = Scene::of(evidence, scene.now);
+        let at = scene
+            .model
+            .connections
+            .iter()
+            .position(|c| c.id.starts_with("ray/ray-head>ray/ray-head@10.0.0.5"))
+            .unwrap();
+        scene.matrix[at].observed.clone()
+    };
+    assert_eq!(observed(Settings::Received, true), Some(Verdict::Accept));
+    assert!(matches!(observed(Settings::Closed, true), Some(Verdict::Reject { .. })));
+    // Nothing was offered: the port closes on everybody then.
+    assert!(matches!(observed(Settings::Closed, false), Some(Verdict::CannotTell(_))));
+    assert!(matches!(observed(Settings::TimedOut, true), Some(Verdict::CannotTell(_))));
 }

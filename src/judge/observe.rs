@@ -162,7 +162,8 @@ fn tls_verdict(
     Some(combine(server, accepted(handshake, tls, ours, theirs, now, profile)))
 }
 
-/// Whether the target took the dialer's certificate: by its answer when it was the one that was offered, else by the rules.
+/// Whether the target took the dialer's certificate. Only a SETTINGS frame to that very certificate is an acceptance; when another
+/// one or none was offered, nothing was observed of it.
 fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, now: Timestamp, profile: Profile) -> Grpc {
     let predicted = || predict::client(ours, &theirs.trust, now, profile);
     let own = match &ours.identity {
@@ -182,6 +183,9 @@ fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, now: T
                 words: Some("Socket closed".into()),
             }),
         },
-        _ => predicted(),
+        _ => Grpc::CannotTell(format!(
+            "what pod {} says to the dialer's own certificate was not seen",
+            handshake.target.pod
+        )),
     }
 }
