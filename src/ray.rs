@@ -196,8 +196,8 @@ pub struct Connection {
     pub port: Port,
     /// Why it is dialled, for people: `registers at the GCS`.
     pub why: &'static str,
-    /// Whether it goes to a port that speaks another protocol: `ray://` to the GCS, or a GCS address to Ray Client.
-    pub misdirected: bool,
+    /// Set when it goes to a port where what it wants does not listen: one sentence.
+    pub misdirected: Option<String>,
     /// Whether Ray works without it (metrics) or not.
     pub needed: bool,
     /// How many connections of this kind there are.

@@ -174,3 +174,49 @@ fn only_a_settings_frame_to_the_dialers_own_certificate_is_an_observed_acceptanc
     assert!(matches!(observed(Settings::Closed, false), Some(Verdict::CannotTell(_))));
     assert!(matches!(observed(Settings::TimedOut, true), Some(Verdict::CannotTell(_))));
 }
+
+/// The objects of a good cluster with a client, changed, and what is then rejected and not judged.
+fn wired(change: impl FnOnce(&mut Vec<Value>)) -> (Vec<String>, Vec<String>) {
+    let scene = with_client(&NAMES, change);
+    let rejected = scene.matrix.iter().filter_map(|j| match j.effective() {
+        Verdict::Reject { reason, .. } => Some(reason.text()),
+        Verdict::Accept | Verdict::CannotTell(_) => None,
+    });
+    (rejected.collect(), scene.model.not_judged.iter().map(|(_, why)| why.clone()).collect())
+}
+
+fn service(objects: &mut [Value]) -> &mut Value {
+    objects.iter_mut().find(|o| o["kind"] == "Service").unwrap()
+}
+
+#[test]
+fn a_service_that_leads_nowhere_is_not_called_healthy() {
+    assert_eq!(wired(|_| ()), (vec![], vec![]));
+    let (rejected, not_judged) = wired(|objects| service(objects)["spec"]["selector"] = json!({"app": "other"}));
+    assert_eq!(rejected, Vec::<String>::new());
+    assert!(not_judged.iter().any(|why| why.contains("selects no Ray head")), "{not_judged:?}");
+}
+
+#[test]
+fn a_port_that_the_service_does_not_have_fails() {
+    let ports = json!([{"port": 6379}, {"port": 10001, "targetPort": 8265}]);
+    let (rejected, _) = wired(|objects| service(objects)["spec"]["ports"] = ports);
+    assert_eq!(rejected.len(), 1, "{rejected:?}");
+    assert!(rejected[0].contains("leads to port 8265"), "{rejected:?}");
+    let (rejected, _) = wired(|objects| service(objects)["spec"]["ports"] = json!([{"port": 6379}]));
+    assert!(rejected[0].contains("has no port 10001; it has 6379"), "{rejected:?}");
+}
+
+#[test]
+fn a_command_that_unsets_the_switch_is_plaintext() {
+    let scene = with_client(&NAMES, |objects| {
+        let worker =
+            objects.iter_mut().find(|o| o["metadata"]["name"] == "ray-worker" && o["kind"] == "Deployment").unwrap();
+        container(worker)["command"] = json!([
+            "bash",
+            "-c",
+            "unset RAY_USE_TLS; ray start --address=ray-head-svc:6379 --node-ip-address=ray-worker --block"
+        ]);
+    });
+    assert_eq!(diagnosed(&scene), ["ENV01"]);
+}

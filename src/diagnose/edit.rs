@@ -208,7 +208,7 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 let same_port = port.is_none() || connection.port.number() == port;
                 if connection.address == Address::Typed(host.clone()) && same_port {
                     connection.address = Address::Typed(new_host.clone());
-                    connection.misdirected = false;
+                    connection.misdirected = None;
                     connection.port = match (connection.port, new_port) {
                         (_, Some(port)) if to.starts_with("ray://") => Port::Client(port),
                         (_, Some(port)) => Port::Gcs(port),

@@ -31,7 +31,7 @@ pub(super) fn connection(
     }
     let freed = model.before.as_ref().is_some_and(|before| before.stuck[at.target] && !stuck[at.target]);
     // A handshake does not tell which service answered.
-    let port = at.port.number().filter(|_| !at.misdirected)?;
+    let port = at.port.number().filter(|_| at.misdirected.is_none())?;
     let leaf = match &sides[at.dialer].identity {
         Loaded::Ready(chain, _) => chain.leaf(),
         Loaded::Fails(_) | Loaded::Unknown(_) => None,

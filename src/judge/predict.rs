@@ -19,13 +19,8 @@ pub(super) fn connection(
     profile: Profile,
 ) -> Verdict {
     let (dialer, target) = (&parties[connection.dialer], &parties[connection.target]);
-    if connection.misdirected {
-        let (asked, there) = match connection.port.is_python() {
-            true => ("Ray Client", "the GCS"),
-            false => ("the GCS", "Ray Client"),
-        };
-        let text = format!("port {} of {} is {there}, not {asked}", connection.port, target.id);
-        return Verdict::Reject { by: By::Target, reason: Failure::Port(text) };
+    if let Some(text) = &connection.misdirected {
+        return Verdict::Reject { by: By::Target, reason: Failure::Port(text.clone()) };
     }
     match switches(dialer, target) {
         Switches::Both => {}

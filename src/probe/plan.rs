@@ -184,7 +184,7 @@ mod tests {
             address,
             port,
             why: "",
-            misdirected: false,
+            misdirected: None,
             needed: true,
             count: 1,
         }

@@ -59,13 +59,33 @@ pub fn addresses(words: &[String]) -> Vec<String> {
     found
 }
 
-/// The value a command exports or sets in front of a program: `export NAME=value`, `NAME=value ray start`.
-pub fn exported(words: &[String], name: &str) -> Option<String> {
-    let value = |word: &String| {
-        let value = word.strip_prefix(name)?.strip_prefix('=')?;
-        Some(value.trim_end_matches(';').trim_matches(['"', '\'']).to_owned())
-    };
-    words.iter().filter_map(value).next_back()
+/// What a command does to a variable before its program starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// `export NAME=value`, `NAME=value ray start`.
+    Set(String),
+    /// `unset NAME`.
+    Unset,
+}
+
+/// The last thing a command does to a variable; none when it leaves it alone.
+pub fn exported(words: &[String], name: &str) -> Option<Exported> {
+    let mut unsetting = false;
+    let mut last = None;
+    for word in words {
+        match word.as_str() {
+            "unset" => unsetting = true,
+            "&&" | "||" | ";" | "|" | "&" => unsetting = false,
+            word if unsetting && word == name => last = Some(Exported::Unset),
+            word => {
+                if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+                    let value = value.trim_end_matches(';').trim_matches(['"', '\'']).to_owned();
+                    last = Some(Exported::Set(value));
+                }
+            }
+        }
+    }
+    last
 }
 
 /// Host and port of `host:port`, `[v6]:port`, `ray://host:port` or a bare host.
@@ -115,6 +135,16 @@ mod tests {
         assert_eq!(found.node_ip.as_deref(), Some("$POD_IP"));
         assert_eq!(start(&words("ray start --address head:6379")).unwrap().address.as_deref(), Some("head:6379"));
         assert_eq!(start(&words("ray status")), None);
+    }
+
+    #[test]
+    fn the_last_word_on_a_variable_counts() {
+        let of = |text: &str| exported(&words(text), "RAY_USE_TLS");
+        assert_eq!(of("export RAY_USE_TLS=1 && ray start"), Some(Exported::Set("1".into())));
+        assert_eq!(of("unset RAY_USE_TLS ; ray start"), Some(Exported::Unset));
+        assert_eq!(of("unset RAY_USE_TLS ; RAY_USE_TLS=1 ray start"), Some(Exported::Set("1".into())));
+        assert_eq!(of("unset RAY_TLS_CA_CERT ; ray start"), None);
+        assert_eq!(of("ray start"), None);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::evidence::{Evidence, Seen};
 
 use super::parties::Draft;
-use super::{Address, Connection, NodeAddress, Port, Role, command};
+use super::{Address, Connection, NodeAddress, Port, Role, command, services};
 
 /// Every kind of connection between the parties of each cluster, in the order of its id.
-pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection> {
+pub(super) fn between(evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection> {
     let mut all = Vec::new();
     for (head_index, head) in drafts.iter().enumerate().filter(|(_, d)| d.party.role == Role::Head) {
         let members = || drafts.iter().enumerate().filter(|(_, d)| d.party.cluster == head.party.cluster);
@@ -21,7 +21,7 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
                        why: &'static str,
                        needed: bool,
                        count: usize| {
-            all.push(connection(drafts, dialer, target, address, port, why, needed, count));
+            all.push(connection(evidence, drafts, dialer, target, address, port, why, needed, count));
         };
         let gcs = Port::Gcs(head.gcs_port);
         // On the head the GCS is always dialled by the node's address (node.py).
@@ -39,8 +39,8 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
             match &member.party.role {
                 Role::Worker(_) => {
                     let count = member.party.count;
-                    for address in typed(member) {
-                        add(index, head_index, address, gcs, "registers at the GCS", true, count);
+                    for (address, port) in typed(member) {
+                        add(index, head_index, address, Port::Gcs(port), "registers at the GCS", true, count);
                     }
                     add(
                         head_index,
@@ -71,12 +71,12 @@ pub(super) fn between(_evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection>
                 }
                 Role::Autoscaler => add(index, head_index, node(head), gcs, "reads the load from the GCS", true, 1),
                 Role::Waiter => {
-                    for address in typed(member) {
+                    for (address, port) in typed(member) {
                         add(
                             index,
                             head_index,
                             address,
-                            gcs,
+                            Port::Gcs(port),
                             "waits for the GCS before the worker starts",
                             true,
                             member.party.count,
@@ -143,6 +143,7 @@ impl Port {
 
 #[allow(clippy::too_many_arguments, reason = "one call site, one row of a table")]
 fn connection(
+    evidence: &Evidence,
     drafts: &[Draft],
     dialer: usize,
     target: usize,
@@ -153,11 +154,7 @@ fn connection(
     count: usize,
 ) -> Connection {
     let id = format!("{}>{}@{address}:{port}", drafts[dialer].party.id, drafts[target].party.id);
-    let misdirected = match port {
-        Port::Client(port) => port == drafts[target].gcs_port && port != drafts[target].client_port,
-        Port::Gcs(port) => port == drafts[target].client_port && port != drafts[target].gcs_port,
-        Port::Node(_) | Port::Session => false,
-    };
+    let misdirected = misdirected(evidence, &drafts[dialer], &drafts[target], &address, port);
     Connection { id, dialer, target, address, port, why, misdirected, needed, count }
 }
 
@@ -173,12 +170,56 @@ fn node(draft: &Draft) -> Address {
     }
 }
 
-/// What a party dials, by the hosts that were typed. Loopback becomes the node's own address
+/// Why a typed port does not lead to the service that is wanted; none when it does or that is not known.
+fn misdirected(evidence: &Evidence, dialer: &Draft, target: &Draft, address: &Address, port: Port) -> Option<String> {
+    let Address::Typed(host) = address else { return None };
+    let (typed, wanted, name) = match port {
+        Port::Client(typed) => (typed, target.client_port, "Ray Client"),
+        Port::Gcs(typed) => (typed, target.gcs_port, "the GCS"),
+        Port::Node(_) | Port::Session => return None,
+    };
+    let other = match port.is_python() {
+        true => (target.gcs_port, "the GCS"),
+        false => (target.client_port, "Ray Client"),
+    };
+    let id = &target.party.id;
+    let service = services::service(evidence, &dialer.party.namespace, host);
+    let reached = match service {
+        // The name of a headless Service is the pod itself.
+        Some(service) if !service.headless && !service.ports.is_empty() => {
+            let Some(found) = service.ports.iter().find(|p| p.port == typed) else {
+                let ports: Vec<String> = service.ports.iter().map(|p| p.port.to_string()).collect();
+                return Some(format!("{} has no port {typed}; it has {}", service.object, ports.join(", ")));
+            };
+            found.target.parse().ok().or_else(|| container_port(evidence, target, &found.target))?
+        }
+        Some(service) if service.headless => typed,
+        // Where the name leads is not known: only Ray's other port is plainly the wrong one.
+        _ if typed == other.0 && typed != wanted => typed,
+        _ => return None,
+    };
+    match reached {
+        reached if reached == wanted => None,
+        reached if reached == other.0 => Some(format!("port {typed} of {id} is {}, not {name}", other.1)),
+        reached => Some(format!(
+            "port {typed} leads to port {reached} of {id}, where {name} does not listen: it is at {wanted}"
+        )),
+    }
+}
+
+/// The container port of this name in the pods of a party.
+fn container_port(evidence: &Evidence, draft: &Draft, name: &str) -> Option<u16> {
+    let workload = evidence.workloads.get(draft.party.workload?)?;
+    let mut ports = workload.containers.iter().flat_map(|c| &c.ports);
+    ports.find(|(port, _)| port == name).map(|(_, number)| *number)
+}
+
+/// What a party dials, by host and port as they were typed. Loopback becomes the node's own address
 /// (`canonicalize_bootstrap_address`), which for a worker cannot be the head: it is left out.
-fn typed(draft: &Draft) -> Vec<Address> {
-    let hosts = draft.dials.iter().filter_map(Seen::found).map(|dial| command::host_port(dial).0);
+pub(super) fn typed(draft: &Draft) -> Vec<(Address, u16)> {
+    let hosts = draft.dials.iter().filter_map(Seen::found).map(|dial| command::host_port(dial));
     hosts
-        .filter(|host| !matches!(host.as_str(), "" | "auto" | "localhost" | "127.0.0.1" | "::1"))
-        .map(Address::Typed)
+        .filter(|(host, _)| !matches!(host.as_str(), "" | "auto" | "localhost" | "127.0.0.1" | "::1"))
+        .map(|(host, port)| (Address::Typed(host), port.unwrap_or(6379)))
         .collect()
 }

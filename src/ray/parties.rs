@@ -280,6 +280,12 @@ fn assign(evidence: &Evidence, drafts: &mut Vec<Draft>, not_judged: &mut Vec<(St
     drafts.retain(|d| d.party.cluster != usize::MAX);
     for draft in drafts.iter() {
         for dial in &draft.dials {
+            let own =
+                matches!(draft.party.role, Role::Worker(_) | Role::Waiter) && connections::typed(draft).is_empty();
+            if own && dial.found().is_some() {
+                let why = "a loopback address is its own node's, where no GCS listens".to_owned();
+                not_judged.push((format!("the address that {} dials", draft.party.id), why));
+            }
             if let Seen::Unseen(why) = dial {
                 not_judged.push((format!("the address that {} dials", draft.party.id), why.to_string()));
             }
@@ -309,9 +315,15 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
                 drafts[h].party.namespace == service.object.namespace
                     && labels(h).is_some_and(|l| services::selects(&service.selector, l))
             };
-            if let Some(&head) = heads.iter().find(selected) {
-                return Ok(head);
-            }
+            return match heads.iter().find(selected) {
+                Some(&head) => Ok(head),
+                None if service.selector.is_empty() => {
+                    Err(format!("it dials {address}, and {} has no selector that says where it leads", service.object))
+                }
+                None => {
+                    Err(format!("it dials {address}, and {} selects no Ray head that was looked at", service.object))
+                }
+            };
         }
         let named = |&&h: &&usize| {
             let party = &drafts[h].party;
@@ -325,6 +337,9 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
         };
         if let Some(&head) = heads.iter().find(named) {
             return Ok(head);
+        }
+        if let Some(missing) = services::missing(evidence, namespace, &host) {
+            return Err(format!("it dials {address}, and {missing}"));
         }
         dialled.push(address.clone());
     }

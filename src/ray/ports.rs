@@ -48,7 +48,7 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
             address: Address::Typed(host.to_owned()),
             port: if target.port == 10001 { Port::Client(target.port) } else { Port::Gcs(target.port) },
             why: "was typed",
-            misdirected: false,
+            misdirected: None,
             needed: true,
             count: 1,
         });

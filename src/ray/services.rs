@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Evidence, Service};
+use crate::evidence::{Evidence, Mode, Service};
 
 /// The Service that a host dialled from `namespace` means by the cluster's DNS: `svc`, `svc.ns`, `svc.ns.svc`,
 /// `svc.ns.svc.<domain>`.
 pub(super) fn service<'e>(evidence: &'e Evidence, namespace: &str, host: &str) -> Option<&'e Service> {
     let (name, namespace) = name_of(namespace, host)?;
     evidence.services.iter().find(|s| s.object.is(namespace, name))
+}
+
+/// That no Service of this name is in a live namespace whose Services were seen.
+pub(super) fn missing(evidence: &Evidence, namespace: &str, host: &str) -> Option<String> {
+    let (name, ns) = name_of(namespace, host)?;
+    let seen = evidence.mode == Mode::Live && evidence.services.iter().any(|s| s.object.namespace == ns);
+    (seen && service(evidence, namespace, host).is_none()).then(|| format!("namespace {ns} has no Service {name}"))
 }
 
 /// Name and namespace of the Service that a host would mean.

@@ -2,6 +2,7 @@
 
 use crate::evidence::{Container, EnvSource, Evidence, Seen, SourceKind, Why};
 
+use super::command::Exported;
 use super::{Switch, command};
 
 /// The value of a variable, and where it comes from.
@@ -21,8 +22,10 @@ pub struct Setting {
 /// a later `envFrom` over an earlier one (core/v1 Container). An `ENV` of the image lies under all of them and
 /// cannot be seen.
 pub fn variable(evidence: &Evidence, namespace: &str, container: &Container, name: &str) -> Seen<Setting> {
-    if let Some(value) = command::exported(&container.command, name) {
-        return Seen::Found(Setting { value, from: "command".into(), own: true });
+    match command::exported(&container.command, name) {
+        Some(Exported::Set(value)) => return Seen::Found(Setting { value, from: "command".into(), own: true }),
+        Some(Exported::Unset) => return Seen::Absent,
+        None => {}
     }
     let last = container.env.iter().rposition(|variable| variable.name == name);
     match last {

@@ -81,7 +81,7 @@ pub(super) fn scene() -> Scene {
         address,
         port,
         why: "registers at the GCS",
-        misdirected: false,
+        misdirected: None,
         needed: true,
         count,
     };

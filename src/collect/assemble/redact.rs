@@ -116,6 +116,7 @@ fn segment_words(segment: &[String], names: &BTreeSet<String>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut rest = segment.iter();
     let mut before = "";
+    let mut unsetting = false;
     while let Some(word) = rest.next() {
         let word = word.as_str();
         if FLAGS.contains(&word) {
@@ -134,9 +135,10 @@ fn segment_words(segment: &[String], names: &BTreeSet<String>) -> Vec<String> {
             if matches!(next, Some("health-check" | "job" | "start" | "status")) {
                 kept.push(word.to_owned());
             }
-        } else if let Some(word) = kept_word(word, before, names) {
+        } else if let Some(word) = kept_word(word, before, unsetting, names) {
             kept.push(word);
         }
+        unsetting |= word == "unset";
         before = word;
     }
     // `export` says something only in front of what is exported.
@@ -150,12 +152,15 @@ fn segment_words(segment: &[String], names: &BTreeSet<String>) -> Vec<String> {
     kept
 }
 
-fn kept_word(word: &str, before: &str, names: &BTreeSet<String>) -> Option<String> {
+fn kept_word(word: &str, before: &str, unsetting: bool, names: &BTreeSet<String>) -> Option<String> {
     match word {
-        "--block" | "--head" | "exec" | "export" => return Some(word.into()),
+        "--block" | "--head" | "exec" | "export" | "unset" => return Some(word.into()),
         "health-check" | "job" | "start" | "status" if base(before) == "ray" => return Some(word.into()),
         "submit" if before == "job" => return Some(word.into()),
         _ => {}
+    }
+    if unsetting && kept_name(word) {
+        return Some(word.into());
     }
     if let Some((name, value)) = word.split_once('=') {
         let assigned = is_name(name) && (kept_name(name) || names.contains(name) && !private_name(name));
@@ -377,6 +382,14 @@ mod tests {
         assert_eq!(start(" $(hostname -i)"), "ray start --node-ip-address $(hostname -i) --block");
         assert_eq!(start("=$(curl -u me:hunter2 (x) h)"), "ray start --node-ip-address=$(a command) --block");
         assert_eq!(start("=$(MY_IP)"), "ray start --node-ip-address=$(MY_IP) --block");
+    }
+
+    #[test]
+    fn what_is_unset_is_kept() {
+        assert_eq!(
+            words(&["bash", "-c", "unset RAY_USE_TLS PASSWORD; ray start --block"]),
+            "unset RAY_USE_TLS ; ray start --block"
+        );
     }
 
     #[test]
