@@ -344,6 +344,38 @@ fn ports_that_are_silent_or_send_garbage() {
 }
 
 #[test]
+fn an_interrupted_probe_reports_what_answered_before() {
+    // As a Ray port in clear: SETTINGS before anything is said to it.
+    let (done, answered) = std::sync::mpsc::channel();
+    let answering = port(move |mut stream| {
+        let _ = stream.write_all(&[&b"\x00\x00\x18\x04\x00\x00\x00\x00\x00"[..], &[0; 24]].concat());
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = done.send(());
+    });
+    let (dialled, waiting) = std::sync::mpsc::channel();
+    let held = std::sync::Mutex::new(Vec::new());
+    let silent = port(move |stream| {
+        held.lock().unwrap().push(stream);
+        let _ = dialled.send(());
+    });
+    let targets = [answering, silent].map(|port| format!("127.0.0.1:{port}"));
+    let child = raytls(&["probe", &targets[0], &targets[1], "--timeout", "60s", "-o", "json"]).spawn().unwrap();
+    waiting.recv().unwrap();
+    // The dial of the first has ended when it hangs up; the silent one holds the run for seconds yet.
+    answered.recv().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    let report = ran.json();
+    assert_eq!((report["incomplete"].as_bool(), report["exitCode"].as_i64()), (Some(true), Some(i64::from(ran.code))));
+    assert!(ran.stderr.contains("interrupted: the ports that had not answered"), "{}", ran.stderr);
+    let ends = |c: &&serde_json::Value| c["id"].as_str().unwrap().ends_with(&targets[0]);
+    let first = report["connections"].as_array().unwrap().iter().find(ends).unwrap();
+    assert_eq!(first["observed"]["verdict"], "reject", "what had answered is lost: {first:#}");
+}
+
+#[test]
 fn the_demo_lists_its_faults_and_finds_them() {
     let list = run(&["demo", "--list"]);
     assert_eq!(list.code, 0);

@@ -274,7 +274,8 @@ async fn handshakes_come_in_the_order_of_the_dials() {
         identity: Some("leaf".into()),
     });
     let keys = pki.keyring();
-    let seen = run(dials.collect(), &keys, &Route::Direct, later()).await;
+    let mut seen = Vec::new();
+    run(dials.collect(), &keys, &Route::Direct, later(), &mut seen).await;
     assert_eq!(seen.iter().map(|h| h.target.port).collect::<Vec<_>>(), ports);
     for handshake in &seen {
         match &handshake.outcome {

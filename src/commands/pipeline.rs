@@ -171,7 +171,7 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
     };
     let mut collected = tokio::select! {
         collected = cluster::collect(&options, deadline) => collected?,
-        () = interrupted() => {
+        () = interrupted("the API server had not told all, so nothing of it is judged") => {
             let mut nothing = Evidence::new(Mode::Live, "interrupted", clock());
             nothing.incomplete = true;
             return Ok(nothing);
@@ -206,17 +206,19 @@ async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Ev
     let leaves: Vec<String> = keys.identities().iter().map(|i| i.certificate.clone()).collect();
     let dials = plan(&evidence, &model(&evidence), &leaves);
     tracing::info!(dials = dials.len(), "probing");
+    let mut seen = Vec::new();
     tokio::select! {
-        handshakes = run(dials, &keys, &route, deadline) => evidence.handshakes = handshakes,
-        () = interrupted() => evidence.incomplete = true,
+        () = run(dials, &keys, &route, deadline, &mut seen) => {}
+        () = interrupted("the ports that had not answered by then are not judged") => evidence.incomplete = true,
     }
+    evidence.handshakes = seen;
     evidence
 }
 
-/// Waits for Ctrl-C.
-pub(super) async fn interrupted() {
+/// Waits for Ctrl-C, and says what that leaves out.
+pub(super) async fn interrupted(left_out: &str) {
     if tokio::signal::ctrl_c().await.is_err() {
         return std::future::pending().await;
     }
-    say("raytls: interrupted; reporting what was seen until now");
+    say(&format!("raytls: interrupted: {left_out}"));
 }

@@ -1,3 +1,4 @@
+use futures::StreamExt as _;
 use tokio::time::Instant;
 
 use super::{Error, output, pipeline};
@@ -20,16 +21,20 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
     }
     let deadline = Instant::now() + args.judge.timeout;
     let dials = args.targets.iter().map(|t| probe_address(&t.host, t.port, identity, args.name.clone(), deadline));
-    let all = futures::future::join_all(dials);
+    let mut dials = futures::stream::iter(dials).buffered(AT_ONCE);
+    let mut seen = Vec::new();
+    let all = async {
+        while let Some(handshake) = dials.next().await {
+            seen.push(handshake);
+        }
+    };
     evidence.incomplete = pipeline::block_on(async {
         tokio::select! {
-            handshakes = all => {
-                evidence.handshakes = handshakes;
-                false
-            }
-            () = pipeline::interrupted() => true,
+            () = all => false,
+            () = pipeline::interrupted("the ports that had not answered by then are not judged") => true,
         }
     })?;
+    evidence.handshakes = seen;
     let targets: Vec<Target> =
         args.targets.iter().map(|t| Target { host: t.host.clone(), port: t.port, ..Target::default() }).collect();
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
@@ -59,6 +64,9 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
     let report = Report { ladders, ..pipeline::findings_of(&evidence, &model, &judge) };
     output::tell(&report, &args.judge.output)
 }
+
+/// Ports that are dialled at one time.
+const AT_ONCE: usize = 16;
 
 /// The certificate, key and CA that were named.
 fn own_files(args: &Probe) -> Result<(Evidence, Keyring), Error> {

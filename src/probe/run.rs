@@ -27,13 +27,17 @@ const AT_ONCE: usize = 16;
 /// How long a name may take to become addresses.
 const DNS: Duration = Duration::from_secs(3);
 
-/// Makes every dial, some at a time, until `deadline`. Handshakes come in the order of the dials.
-pub async fn run(dials: Vec<Dial>, keys: &Keyring, route: &Route, deadline: Instant) -> Vec<Handshake> {
+/// Makes every dial, some at a time, until `deadline`. Handshakes go to `seen` in the order of the dials, so that those
+/// already made are there when the caller stops waiting.
+pub async fn run(dials: Vec<Dial>, keys: &Keyring, route: &Route, deadline: Instant, seen: &mut Vec<Handshake>) {
     let climbs = dials.into_iter().map(|dial| {
         let identity = dial.identity.as_deref().and_then(|leaf| keys.identity(leaf));
         handshake(dial.target, dial.server_name, identity, route, Vec::new(), deadline)
     });
-    futures::stream::iter(climbs).buffered(AT_ONCE).collect().await
+    let mut climbs = futures::stream::iter(climbs).buffered(AT_ONCE);
+    while let Some(handshake) = climbs.next().await {
+        seen.push(handshake);
+    }
 }
 
 /// Dials one address that somebody typed: the name is looked up first, as a step of its own.

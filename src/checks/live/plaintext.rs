@@ -29,6 +29,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let others_on = || lens::speakers(case).any(|(_, other)| other.cluster == party.cluster);
         let expected = match &party.switch {
             Seen::Found(Switch::On) => "RAY_USE_TLS is on in its settings",
+            Seen::Unseen(_) if port_was_typed(case, port.party) => "it was dialled with TLS",
             Seen::Unseen(_) if others_on() => "the rest of its cluster has TLS on",
             _ => continue,
         };
@@ -44,6 +45,11 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             };
         }
     }
+}
+
+/// Whether the party is known by nothing but a port that somebody typed.
+fn port_was_typed(case: &Case<'_>, party: usize) -> bool {
+    case.model.parties[party].object.kind == "Port"
 }
 
 #[cfg(test)]
