@@ -5,6 +5,7 @@
 
 pub mod certificate;
 mod chain;
+pub mod constraints;
 mod der;
 mod distinguished;
 mod extensions;
@@ -13,6 +14,7 @@ pub mod names;
 mod parse;
 pub mod path;
 pub mod pem;
+pub mod policies;
 pub mod profile;
 pub mod signature;
 pub mod verdict;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::disk::{self, Unread};
 use super::keyring::{Keyring, Pairing};
 use super::manifests::Error;
-use super::tlsfile;
-use crate::evidence::{Content, Evidence, Lookup, Mode, ObjectRef, Origin, Secret, Why};
+use super::{tlsfile, tlskey};
+use crate::evidence::{Content, Evidence, KeyFacts, Lookup, Mode, ObjectRef, Origin, Secret, Why};
 
 const TLS_FILES: [&str; 9] = ["cer", "cert", "crt", "der", "jks", "key", "p12", "pem", "pfx"];
 
@@ -49,6 +49,11 @@ pub fn collect(paths: &[PathBuf], taken_at: Timestamp) -> Result<(Evidence, Keyr
     evidence.secrets.sort_by(|a, b| a.object.cmp(&b.object));
     pairing.finish(&mut keys);
     Ok((evidence, keys))
+}
+
+/// The facts of every private key block in a PEM text, in its order; the keys themselves are dropped.
+pub fn private_keys(pem: &[u8]) -> Vec<KeyFacts> {
+    tlskey::read(pem).0
 }
 
 /// Whether a path is that of a TLS file by its name.

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 
+use super::constraints::{Constrained, Constraints};
 use super::names;
+use super::policies::Policies;
 
 /// A certificate: its facts, and the bytes they came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +57,19 @@ pub struct Certificate {
     pub authority_issuer: Option<Vec<u8>>,
     /// nsCertType, its first octet, where present: only the core of 2023 looks at it.
     pub netscape_type: Option<u8>,
+    /// nameConstraints, where present.
+    pub constraints: Option<Constraints>,
+    /// What else the nameConstraints of a CA above look at.
+    pub constrained: Constrained,
+    /// What the extensions about policies say.
+    pub policies: Policies,
     /// OIDs of critical extensions that gRPC does not know.
     pub unknown_critical: Vec<String>,
     /// Known extensions that are malformed, contradict themselves or occur twice: `keyUsage is malformed`, `keyUsage is repeated`.
     pub malformed: Vec<String>,
     /// Signature algorithm for people, `sha256WithRSAEncryption`.
     pub signature_algorithm: String,
-    /// Features that the rules here do not decide: `name constraints`, `policies`, `a time with an offset`.
+    /// Features that the rules here do not decide: `policy mappings`, `a time with an offset`.
     pub undecided: Vec<String>,
     /// How it is signed.
     pub signature: Signed,

@@ -3,13 +3,12 @@
 use jiff::Timestamp;
 
 use super::certificate::{Certificate, Purpose};
-use super::extensions::{self, NAME_CONSTRAINTS};
 use super::parse::OFFSET;
 use super::path::{self, Broken, Path};
 use super::profile::Profile;
 use super::signature::{self, Outcome};
 use super::verdict::{Case, Fault, Reason, Role};
-use super::{load, names};
+use super::{constraints, extensions, load, names, policies};
 
 /// `Err` when the chain is refused, `Ok(Some)` with one clause when that is not known. What is undecided can only add a
 /// refusal, so a refusal that is certain comes first.
@@ -29,6 +28,8 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
     }
     uses(&case, &path)?;
     cannot = signatures_and_dates(&case, &path)?.or(cannot);
+    cannot = constrained(case.profile, &path)?.or(cannot);
+    policed(case.profile, &path)?;
     if leaf.key_usage.is_some_and(|usage| !usage.digital_signature) {
         let text = format!("the keyUsage of {} lacks digitalSignature", leaf.subject);
         return reject(Fault::KeyUsage, Some(leaf), text, Some("KEY_USAGE_BIT_INCORRECT".into()));
@@ -75,7 +76,7 @@ fn key_kind(leaf: &Certificate) -> Result<(), Box<Reason>> {
     Ok(())
 }
 
-/// What the rules here do not decide. Of a trusted certificate, policies do not count; of one that is not on the path, only
+/// What the rules here do not decide. Of the last certificate, policies do not count; of one that is not on the path, only
 /// what leaves open whether gRPC reads it at all.
 fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<String> {
     let key = &leaf.key;
@@ -95,14 +96,16 @@ fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<Str
         if trusted && !certificate.malformed.is_empty() {
             return Some(format!("in the trusted {} {}", certificate.subject, certificate.malformed.join(", ")));
         }
-        let mut counting = certificate.undecided.iter().filter(|what| !trusted || !extensions::is_void_in_anchor(what));
+        let is_top = at + 1 == path.certificates.len();
+        let is_void =
+            |what: &str| is_top && extensions::is_void_at_top(what) || trusted && extensions::is_void_in_anchor(what);
+        let mut counting = certificate.undecided.iter().filter(|what| !is_void(what));
         if let Some(what) = counting.next() {
             return has(certificate, what);
         }
     }
     case.presented.iter().chain(case.trust).find_map(|certificate| {
-        let is_harmless =
-            |what: &str| extensions::is_void_in_anchor(what) || what == NAME_CONSTRAINTS || what == OFFSET;
+        let is_harmless = |what: &str| extensions::is_void_at_top(what) || what == OFFSET;
         certificate.undecided.iter().find(|what| !is_harmless(what)).and_then(|what| has(certificate, what))
     })
 }
@@ -280,6 +283,40 @@ fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> 
         (Profile::Python, None) => Some("certificate signature failure".into()),
     };
     reject(Fault::BadSignature, Some(certificate), text, words)
+}
+
+fn constrained(profile: Profile, path: &Path<'_>) -> Result<Option<String>, Box<Reason>> {
+    constraints::check(&path.certificates, profile).or_else(|found| {
+        let text = format!(
+            "the name constraints of {} refuse {}: {}",
+            found.ca.subject, found.certificate.subject, found.what
+        );
+        let words = match (profile, found.words) {
+            (Profile::Core, _) => failed(profile, ""),
+            (Profile::Python, words) => words.and_then(|words| failed(profile, words)),
+        };
+        reject(Fault::Other, Some(found.certificate), text, words)
+    })
+}
+
+fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
+    match policies::check(&path.certificates) {
+        Ok(()) => Ok(()),
+        Err(policies::Violation::Broken(certificate)) => {
+            let text =
+                format!("an extension of {} about policies is malformed, empty or repeated", certificate.subject);
+            reject(
+                Fault::Other,
+                Some(certificate),
+                text,
+                failed(profile, "invalid or inconsistent certificate policy extension"),
+            )
+        }
+        Err(policies::Violation::NoExplicitPolicy) => {
+            let text = "a CA of the path requires an explicit policy, and the certificates have none in common".into();
+            reject(Fault::Other, path.certificates.first().copied(), text, failed(profile, "no explicit policy"))
+        }
+    }
 }
 
 fn dates(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Box<Reason>> {

@@ -8,15 +8,19 @@ pub(super) struct DistinguishedName {
     pub text: String,
     /// The parts in their order, string types, ASCII case and blanks folded; DER without the outer header.
     pub canonical: Vec<u8>,
-    /// The first common name, where it is text.
-    pub common_name: Option<String>,
+    /// Number of attributes.
+    pub attributes: usize,
+    /// The common names; none for one that is no text.
+    pub common_names: Vec<Option<String>>,
+    /// The e-mail addresses; none for one that is no IA5String.
+    pub emails: Vec<Option<String>>,
 }
 
 /// Reads the contents of a Name.
 pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<DistinguishedName, String> {
     let mut parts = Vec::new();
     let mut canonical = Vec::new();
-    let mut common_name = None;
+    let (mut count, mut common_names, mut emails) = (0, Vec::new(), Vec::new());
     let mut sets = Reader::new(content);
     while !sets.is_empty() {
         let mut set = Reader::new(sets.expect(SET, "a name")?.content);
@@ -39,8 +43,11 @@ pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<Distin
             attributes.push(der::wrap(SEQUENCE, &[kind.whole, &folded].concat()));
             let shown = text.clone().unwrap_or_else(|| format!("#{}", super::certificate::hex(value.whole)));
             texts.push(format!("{}={}", short(&oid), shown.escape_debug()));
-            if oid == COMMON_NAME && common_name.is_none() {
-                common_name = Some(text);
+            count += 1;
+            match oid.as_str() {
+                COMMON_NAME => common_names.push(text),
+                EMAIL_ADDRESS => emails.push(text.filter(|_| value.tag == 0x16)),
+                _ => {}
             }
         }
         // A SET is in the order of its encoded elements.
@@ -52,11 +59,14 @@ pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<Distin
     Ok(DistinguishedName {
         text: if parts.is_empty() { "(no name)".into() } else { parts.join(",") },
         canonical,
-        common_name: common_name.flatten(),
+        attributes: count,
+        common_names,
+        emails,
     })
 }
 
 const COMMON_NAME: &str = "2.5.4.3";
+const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
 /// The text of a string type that takes part in the folding; none for other types.
 fn text(tag: u8, content: &[u8]) -> Result<Option<String>, String> {
@@ -99,7 +109,7 @@ fn short(oid: &str) -> &str {
         "2.5.4.10" => "O",
         "2.5.4.11" => "OU",
         "0.9.2342.19200300.100.1.25" => "DC",
-        "1.2.840.113549.1.9.1" => "emailAddress",
+        EMAIL_ADDRESS => "emailAddress",
         other => other,
     }
 }
@@ -135,7 +145,7 @@ mod tests {
         let both = [one(UTF8_STRING, b"a"), one(UTF8_STRING, b"b")].concat();
         let read = name(&both, &mut Vec::new()).unwrap();
         assert_eq!(read.text, "CN=b,CN=a");
-        assert_eq!(read.common_name.as_deref(), Some("a"));
+        assert_eq!(read.common_names, [Some("a".to_string()), Some("b".into())]);
         assert!(name(&one(UTF8_STRING, &[0xff]), &mut Vec::new()).is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! The extensions of a certificate.
 
 use super::certificate::{KeyUsage, Name, Purpose, hex};
+use super::constraints::{self, Constraints};
 use super::der::{self, BIT_STRING, BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
 use super::distinguished;
+use super::policies::{self, Policies};
 
 /// What the extensions say; see the fields of the same names in [`super::certificate::Certificate`].
 #[derive(Default)]
@@ -17,6 +19,10 @@ pub(super) struct Extensions {
     pub authority_serial: Option<String>,
     pub authority_issuer: Option<Vec<u8>>,
     pub netscape_type: Option<u8>,
+    pub directories: Vec<Vec<u8>>,
+    pub other_names: Vec<u8>,
+    pub constraints: Option<Constraints>,
+    pub policies: Policies,
     pub unknown_critical: Vec<String>,
     pub malformed: Vec<String>,
 }
@@ -24,17 +30,18 @@ pub(super) struct Extensions {
 /// In [`Extensions::malformed`]: EC certificates with it are refused at load already.
 pub(super) const KEY_USAGE_MALFORMED: &str = "keyUsage is malformed";
 
-/// Undecided, also in a trusted certificate.
-pub(super) const NAME_CONSTRAINTS: &str = "name constraints";
-
-const POLICIES: &str = "policies";
-const POLICY_RULES: &str = "policy constraints or mappings";
-const REPEATED_POLICIES: &str = "a repeated extension about policies";
+const POLICIES: &str = "policies of an unusual shape";
+const MAPPINGS: &str = "policy mappings";
 const NETSCAPE: &str = "an unusual nsCertType";
 
-/// Whether something undecided plays no part when it stands in a trusted certificate.
+/// Whether something undecided plays no part in the last certificate of a path and in those that are not on it.
+pub(super) fn is_void_at_top(undecided: &str) -> bool {
+    [POLICIES, MAPPINGS, NETSCAPE].contains(&undecided)
+}
+
+/// Whether something undecided plays no part in a trusted certificate.
 pub(super) fn is_void_in_anchor(undecided: &str) -> bool {
-    [POLICIES, POLICY_RULES, REPEATED_POLICIES, NETSCAPE].contains(&undecided)
+    undecided == NETSCAPE
 }
 
 /// Reads the contents of the `[3]` of a certificate. `Err` is what makes gRPC refuse the certificate as a whole.
@@ -62,8 +69,8 @@ pub(super) fn read(content: &[u8], undecided: &mut Vec<String>) -> Result<Extens
         let repeated = seen.contains(&oid);
         match found.take(&oid, value, critical, undecided) {
             Taken::Unknown if critical => found.unknown_critical.push(oid.clone()),
-            Taken::Undecided if repeated => undecided.push(REPEATED_POLICIES.into()),
-            Taken::Unknown | Taken::Undecided => {}
+            Taken::Policy if repeated => found.policies.is_broken = true,
+            Taken::Unknown | Taken::Policy | Taken::Netscape => {}
             Taken::Known(name) | Taken::Malformed(name) if repeated => {
                 found.malformed.push(format!("{name} is repeated"))
             }
@@ -81,8 +88,10 @@ pub(super) fn read(content: &[u8], undecided: &mut Vec<String>) -> Result<Extens
 enum Taken {
     /// Of no meaning to gRPC.
     Unknown,
-    /// Known, and whatever is not decided of it is noted.
-    Undecided,
+    /// About policies: at worst the policies are broken, not the certificate.
+    Policy,
+    /// nsCertType: whatever is not decided of it is noted.
+    Netscape,
     /// Read.
     Known(&'static str),
     /// Not readable.
@@ -98,8 +107,8 @@ impl Extensions {
             "2.5.29.17" => ("subjectAltName", self.subject_alt_name(value, undecided)),
             "2.5.29.19" => ("basicConstraints", self.basic_constraints(value, undecided)),
             "2.5.29.30" => {
-                undecided.push(NAME_CONSTRAINTS.into());
-                ("nameConstraints", Ok(()))
+                let read = constraints::read(value, undecided);
+                ("nameConstraints", read.map(|read| _ = self.constraints.get_or_insert(read)))
             }
             "2.5.29.31" => {
                 if !is_list_of_distribution_points(value) {
@@ -113,14 +122,34 @@ impl Extensions {
             "2.5.29.35" => ("authorityKeyIdentifier", self.authority_key_identifier(value, undecided)),
             "2.5.29.37" => ("extKeyUsage", self.ext_key_usage(value)),
             "2.5.29.32" => {
-                if !are_plain_policies(value) {
-                    undecided.push(POLICIES.into());
+                match policies::named(value) {
+                    Ok((named, is_plain)) => {
+                        if !is_plain {
+                            undecided.push(POLICIES.into());
+                        }
+                        self.policies.named.get_or_insert(named);
+                    }
+                    Err(_) => self.policies.is_broken = true,
                 }
-                return Taken::Undecided;
+                return Taken::Policy;
             }
-            "2.5.29.33" | "2.5.29.36" | "2.5.29.54" => {
-                undecided.push(POLICY_RULES.into());
-                return Taken::Undecided;
+            "2.5.29.33" => {
+                undecided.push(MAPPINGS.into());
+                return Taken::Policy;
+            }
+            "2.5.29.36" => {
+                match policies::require_explicit(value) {
+                    Ok(skipped) => self.policies.require_explicit = skipped,
+                    Err(_) => self.policies.is_broken = true,
+                }
+                return Taken::Policy;
+            }
+            "2.5.29.54" => {
+                match policies::inhibit_any(value) {
+                    Ok(skipped) => self.policies.inhibit_any = Some(skipped),
+                    Err(_) => self.policies.is_broken = true,
+                }
+                return Taken::Policy;
             }
             "2.16.840.1.113730.1.1" => {
                 if critical {
@@ -130,7 +159,7 @@ impl Extensions {
                     Ok(octet) => _ = self.netscape_type.get_or_insert(octet),
                     Err(_) => undecided.push(NETSCAPE.into()),
                 }
-                return Taken::Undecided;
+                return Taken::Netscape;
             }
             _ => return Taken::Unknown,
         };
@@ -164,7 +193,12 @@ impl Extensions {
 
     fn subject_alt_name(&mut self, value: &[u8], undecided: &mut Vec<String>) -> Result<(), String> {
         let names = general_names(der::only(value, SEQUENCE, "subjectAltName")?, undecided)?;
-        self.names.get_or_insert(names.into_iter().map(|name| name.name).collect());
+        if self.names.is_none() {
+            self.directories = names.iter().filter_map(|name| name.directory.clone()).collect();
+            let is_other = |name: &&GeneralName| name.name == Name::Other && name.directory.is_none();
+            self.other_names = names.iter().filter(is_other).map(|name| name.tag).collect();
+            self.names = Some(names.into_iter().map(|name| name.name).collect());
+        }
         Ok(())
     }
 
@@ -242,13 +276,16 @@ fn first_bits(value: &[u8]) -> Result<u8, String> {
     Ok(octets.first().copied().unwrap_or(0))
 }
 
-struct GeneralName {
-    name: Name,
+/// A GeneralName.
+pub(super) struct GeneralName {
+    pub name: Name,
     /// The canonical form of a directoryName.
-    directory: Option<Vec<u8>>,
+    pub directory: Option<Vec<u8>>,
+    pub tag: u8,
 }
 
-fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>) -> Result<Vec<GeneralName>, String> {
+/// Reads GeneralNames in a row.
+pub(super) fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>) -> Result<Vec<GeneralName>, String> {
     let mut names = Vec::new();
     while !reader.is_empty() {
         let element = reader.any()?;
@@ -280,7 +317,7 @@ fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>) -> Result<
             }
             tag => return Err(format!("a name of the unknown kind {tag:#04x}")),
         };
-        names.push(GeneralName { name, directory });
+        names.push(GeneralName { name, directory, tag: element.tag });
     }
     Ok(names)
 }
@@ -307,36 +344,6 @@ fn is_list_of_distribution_points(value: &[u8]) -> bool {
             point.end("")?;
         }
         Ok::<(), String>(())
-    };
-    walk().is_ok()
-}
-
-/// Policies without qualifiers, or with a CPS address only, none named twice: they are never refused by themselves.
-fn are_plain_policies(value: &[u8]) -> bool {
-    let walk = || {
-        let mut policies = der::only(value, SEQUENCE, "")?;
-        let mut seen = Vec::new();
-        while !policies.is_empty() {
-            let mut policy = Reader::new(policies.expect(SEQUENCE, "")?.content);
-            let oid = der::oid(policy.expect(OID, "")?.content)?;
-            if seen.contains(&oid) {
-                return Err(String::new());
-            }
-            seen.push(oid);
-            if let Some(list) = policy.optional(SEQUENCE, "")? {
-                let mut list = Reader::new(list.content);
-                while !list.is_empty() {
-                    let mut qualifier = Reader::new(list.expect(SEQUENCE, "")?.content);
-                    if der::oid(qualifier.expect(OID, "")?.content)? != "1.3.6.1.5.5.7.2.1" {
-                        return Err(String::new());
-                    }
-                    qualifier.expect(0x16, "")?;
-                    qualifier.end("")?;
-                }
-            }
-            policy.end("")?;
-        }
-        if seen.is_empty() { Err(String::new()) } else { Ok(()) }
     };
     walk().is_ok()
 }

@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::certificate::{Certificate, PublicKey, Signed, hex, sha256};
+use super::constraints::Constrained;
 use super::der::{self, BIT_STRING, Element, INTEGER, NULL, OID, Reader, SEQUENCE};
 use super::{distinguished, extensions};
 
@@ -45,7 +46,7 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, String> {
         issuer: issuer.text,
         subject_canonical: subject.canonical,
         issuer_canonical: issuer.canonical,
-        common_name: subject.common_name,
+        common_name: subject.common_names.first().cloned().flatten(),
         not_before,
         not_after,
         names: extensions.names,
@@ -59,6 +60,15 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, String> {
         authority_serial: extensions.authority_serial,
         authority_issuer: extensions.authority_issuer,
         netscape_type: extensions.netscape_type,
+        constraints: extensions.constraints,
+        constrained: Constrained {
+            attributes: subject.attributes,
+            common_names: subject.common_names,
+            emails: subject.emails,
+            directories: extensions.directories,
+            others: extensions.other_names,
+        },
+        policies: extensions.policies,
         unknown_critical: extensions.unknown_critical,
         malformed: extensions.malformed,
         signature_algorithm: algorithm_name(&envelope.algorithm.oid),

@@ -1,0 +1,187 @@
+//! Certificate policies (RFC 9618): they matter only below a CA that requires an explicit one.
+
+use std::collections::BTreeSet;
+
+use super::certificate::Certificate;
+use super::der::{self, INTEGER, OID, Reader, SEQUENCE};
+use super::path;
+
+/// What the extensions of a certificate say on policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// OIDs of certificatePolicies, where present.
+    pub named: Option<Vec<String>>,
+    /// requireExplicitPolicy: certificates below that need none yet.
+    pub require_explicit: Option<u64>,
+    /// inhibitAnyPolicy: certificates below in which anyPolicy still counts.
+    pub inhibit_any: Option<u64>,
+    /// Whether one of the extensions is malformed, empty, repeated or names a policy twice.
+    pub is_broken: bool,
+}
+
+/// Why the policies of a path refuse it.
+pub(super) enum Violation<'a> {
+    /// The extensions of this certificate are broken.
+    Broken(&'a Certificate),
+    /// A policy is required and none is common to the path.
+    NoExplicitPolicy,
+}
+
+/// Judges a path, leaf first. Its last certificate takes no part; policy mappings are taken for absent.
+pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
+    let Some((_, below)) = path.split_last() else { return Ok(()) };
+    let mut explicit = u64::MAX;
+    let mut inhibit = u64::MAX;
+    let mut valid = BTreeSet::new();
+    let mut any_is_valid = true;
+    for (at, &certificate) in below.iter().enumerate().rev() {
+        let policies = &certificate.policies;
+        if policies.is_broken {
+            return Err(Violation::Broken(certificate));
+        }
+        let is_self_issued = path::is_self_issued(certificate);
+        let named = policies.named.as_deref().unwrap_or_default();
+        let names_any = named.iter().any(|oid| oid == ANY_POLICY) && (inhibit > 0 || at > 0 && is_self_issued);
+        let also = named.iter().filter(|oid| any_is_valid && *oid != ANY_POLICY).cloned().collect::<Vec<_>>();
+        valid.retain(|oid| names_any || named.contains(oid));
+        valid.extend(also);
+        any_is_valid &= names_any;
+        if explicit == 0 && valid.is_empty() && !any_is_valid {
+            return Err(Violation::NoExplicitPolicy);
+        }
+        if at == 0 || !is_self_issued {
+            explicit = explicit.saturating_sub(1);
+            inhibit = inhibit.saturating_sub(1);
+        }
+        explicit = explicit.min(policies.require_explicit.unwrap_or(u64::MAX));
+        inhibit = inhibit.min(policies.inhibit_any.unwrap_or(u64::MAX));
+    }
+    if explicit == 0 && valid.is_empty() && !any_is_valid {
+        return Err(Violation::NoExplicitPolicy);
+    }
+    Ok(())
+}
+
+/// The OIDs of certificatePolicies, and whether all qualifiers are plain: absent, or a CPS address.
+pub(super) fn named(value: &[u8]) -> Result<(Vec<String>, bool), String> {
+    let mut policies = der::only(value, SEQUENCE, "certificatePolicies")?;
+    let mut named: Vec<String> = Vec::new();
+    let mut is_plain = true;
+    while !policies.is_empty() {
+        let mut policy = Reader::new(policies.expect(SEQUENCE, "a policy")?.content);
+        let oid = der::oid(policy.expect(OID, "a policy")?.content)?;
+        if named.contains(&oid) {
+            return Err("certificatePolicies names a policy twice".into());
+        }
+        named.push(oid);
+        is_plain &= qualifiers(policy).is_ok();
+    }
+    if named.is_empty() { Err("certificatePolicies is empty".into()) } else { Ok((named, is_plain)) }
+}
+
+/// requireExplicitPolicy of policyConstraints.
+pub(super) fn require_explicit(value: &[u8]) -> Result<Option<u64>, String> {
+    let mut reader = der::only(value, SEQUENCE, "policyConstraints")?;
+    let explicit = reader.optional(0x80, "requireExplicitPolicy")?;
+    let mapping = reader.optional(0x81, "inhibitPolicyMapping")?;
+    reader.end("policyConstraints")?;
+    if explicit.is_none() && mapping.is_none() {
+        return Err("policyConstraints is empty".into());
+    }
+    mapping.map(skipped).transpose()?;
+    explicit.map(skipped).transpose()
+}
+
+/// inhibitAnyPolicy.
+pub(super) fn inhibit_any(value: &[u8]) -> Result<u64, String> {
+    let mut reader = Reader::new(value);
+    let element = reader.expect(INTEGER, "inhibitAnyPolicy")?;
+    reader.end("inhibitAnyPolicy")?;
+    skipped(element)
+}
+
+const ANY_POLICY: &str = "2.5.29.32.0";
+
+/// A number of certificates; huge ones are as good as infinite.
+fn skipped(element: der::Element<'_>) -> Result<u64, String> {
+    match der::integer(element, "a number of certificates")? {
+        [0x80..=0xff, ..] => Err("a negative number of certificates".into()),
+        octets if octets.len() <= 8 => Ok(octets.iter().fold(0, |value, octet| (value << 8) | u64::from(*octet))),
+        _ => Ok(u64::MAX),
+    }
+}
+
+fn qualifiers(mut policy: Reader<'_>) -> Result<(), String> {
+    let Some(list) = policy.optional(SEQUENCE, "qualifiers")? else { return policy.end("a policy") };
+    policy.end("a policy")?;
+    let mut list = Reader::new(list.content);
+    while !list.is_empty() {
+        let mut qualifier = Reader::new(list.expect(SEQUENCE, "a qualifier")?.content);
+        if der::oid(qualifier.expect(OID, "a qualifier")?.content)? != "1.3.6.1.5.5.7.2.1" {
+            return Err("a qualifier that is no CPS address".into());
+        }
+        qualifier.expect(0x16, "a CPS address")?;
+        qualifier.end("a qualifier")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn certificate(subject: &str, issuer: &str, policies: Policies) -> Certificate {
+        let params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let (subject_canonical, issuer_canonical) = (subject.into(), issuer.into());
+        Certificate { subject_canonical, issuer_canonical, policies, ..Certificate::parse(&der).unwrap() }
+    }
+
+    fn named(oids: &[&str]) -> Policies {
+        Policies { named: Some(oids.iter().map(ToString::to_string).collect()), ..Policies::default() }
+    }
+
+    fn passes(leaf: Policies, ca: Policies, root: Policies) -> bool {
+        let path = [certificate("leaf", "ca", leaf), certificate("ca", "root", ca), certificate("root", "root", root)];
+        check(&path.iter().collect::<Vec<_>>()).is_ok()
+    }
+
+    #[test]
+    fn a_policy_is_needed_only_where_one_is_required() {
+        let required = |oids: &[&str]| Policies { require_explicit: Some(0), ..named(oids) };
+        let none = Policies::default;
+        assert!(passes(none(), none(), none()));
+        assert!(passes(none(), none(), required(&[])), "the last certificate takes no part");
+        assert!(!passes(none(), Policies { require_explicit: Some(0), ..none() }, none()));
+        assert!(passes(none(), Policies { require_explicit: Some(2), ..none() }, none()));
+        assert!(passes(named(&["1.2.3"]), required(&["1.2.3"]), none()));
+        assert!(!passes(named(&["1.2.4"]), required(&["1.2.3"]), none()));
+        assert!(passes(named(&["1.2.3"]), required(&[ANY_POLICY]), none()));
+        assert!(passes(named(&[ANY_POLICY]), required(&["1.2.3"]), none()));
+        let inhibited = Policies { inhibit_any: Some(0), ..required(&["1.2.3"]) };
+        assert!(!passes(named(&[ANY_POLICY]), inhibited, none()));
+        assert!(!passes(required(&[]), none(), none()), "a leaf can require one of itself");
+    }
+
+    #[test]
+    fn broken_policies_refuse_below_the_top() {
+        let broken = Policies { is_broken: true, ..Policies::default() };
+        assert!(!passes(broken.clone(), Policies::default(), Policies::default()));
+        assert!(passes(Policies::default(), Policies::default(), broken));
+    }
+
+    #[test]
+    fn the_extensions_are_read() {
+        let policy = der::wrap(SEQUENCE, &der::wrap(OID, &[0x2a, 3]));
+        let read = super::named(&der::wrap(SEQUENCE, &policy));
+        assert_eq!(read, Ok((vec!["1.2.3".to_string()], true)));
+        assert!(super::named(&der::wrap(SEQUENCE, &[policy.clone(), policy].concat())).is_err());
+        assert!(super::named(&der::wrap(SEQUENCE, &[])).is_err());
+        assert_eq!(require_explicit(&[0x30, 3, 0x80, 1, 0]), Ok(Some(0)));
+        assert_eq!(require_explicit(&[0x30, 3, 0x81, 1, 0]), Ok(None));
+        assert!(require_explicit(&[0x30, 0]).is_err() && require_explicit(&[0x30, 3, 0x80, 1, 0xff]).is_err());
+        assert_eq!(inhibit_any(&[2, 1, 3]), Ok(3));
+    }
+}
