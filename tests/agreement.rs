@@ -28,7 +28,7 @@ fn no_verdict_differs_from_real_grpc() {
     let mut wrong = Vec::new();
     let mut cannot = Vec::new();
     each(|judged| {
-        let Judged { id, role, profile, measured, stage, verdict } = judged;
+        let Judged { id, role, profile, measured, stage, verdict, .. } = judged;
         match judged.outcome() {
             Outcome::Agreed if *verdict == Verdict::Accept || judged.is_refused_in_the_same_step() => agreed += 1,
             Outcome::CannotTell => cannot.push(format!("{id} {role:?} {profile:?}: {verdict:?}")),

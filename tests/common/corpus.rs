@@ -9,7 +9,7 @@ use raytls::evidence::{KeyFacts, KeyForm};
 use raytls::grpc::pem;
 use raytls::grpc::profile::Profile;
 use raytls::grpc::verdict::{Case, Key, Role, Verdict, load_identity, load_trust, peer};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A file in the format of `fixtures/verdicts/open.json`.
 #[derive(Deserialize)]
@@ -17,9 +17,13 @@ pub struct Corpus {
     pub cases: Vec<Situation>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Situation {
     pub id: String,
+    #[serde(default)]
+    pub group: String,
+    #[serde(default)]
+    pub description: String,
     pub name: String,
     pub chain_pem: String,
     pub key_pem: String,
@@ -28,7 +32,7 @@ pub struct Situation {
     pub verdicts: BTreeMap<String, BTreeMap<String, Measured>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Measured {
     pub verdict: String,
     pub stage: String,
@@ -42,6 +46,8 @@ pub struct Measured {
 pub struct Judged<'a> {
     pub id: &'a str,
     pub role: Role,
+    /// As in the file.
+    pub key: &'a str,
     pub profile: Profile,
     pub measured: &'a Measured,
     /// `load`, `trust` or `handshake`.
@@ -64,10 +70,10 @@ impl Corpus {
         for situation in &self.cases {
             for (role, profiles) in &situation.verdicts {
                 let role = if role == "server" { Role::Server } else { Role::Client };
-                for (profile, measured) in profiles {
-                    let profile = if profile == "core" { Profile::Core } else { Profile::Python };
+                for (key, measured) in profiles {
+                    let profile = if key == "core" { Profile::Core } else { Profile::Python };
                     let (stage, verdict) = judge(situation, role, profile, now);
-                    judged.push(Judged { id: &situation.id, role, profile, measured, stage, verdict });
+                    judged.push(Judged { id: &situation.id, role, key, profile, measured, stage, verdict });
                 }
             }
         }
