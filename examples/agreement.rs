@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         };
         let measured = judged.measured;
-        println!("{kind}: {} {:?} {:?}", judged.id, judged.role, judged.profile);
+        println!("{kind}: {} {:?} {}", judged.id, judged.role, judged.profile);
         println!(
             "  recorded: {} at {}: {} {}",
             measured.verdict, measured.stage, measured.error, measured.verifier_log

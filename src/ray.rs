@@ -15,9 +15,10 @@ use std::net::IpAddr;
 
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
+use crate::grpc::profile::Profiles;
 
 /// The parties of every Ray cluster in the evidence and the connections between them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// Every party, sorted by cluster, role, id.
     pub parties: Vec<Party>,
@@ -25,6 +26,8 @@ pub struct Model {
     pub connections: Vec<Connection>,
     /// Workloads that have to do with Ray but are not judged, and why.
     pub not_judged: Vec<(String, String)>,
+    /// The gRPCs of the clusters.
+    pub profiles: Profiles,
     /// Set in a what-if: what was known before the edit.
     pub before: Option<Before>,
 }

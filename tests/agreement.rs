@@ -12,7 +12,7 @@ use raytls::grpc::verdict::{Fault, Reason, Verdict};
 use corpus::{Corpus, Judged, Outcome};
 
 /// Cases that gRPC decides and the rules do not: a bound, so that fewer is welcome and more is a step back.
-const CANNOT_TELL: usize = 6;
+const CANNOT_TELL: usize = 4;
 
 fn open() -> Corpus {
     serde_json::from_str(include_str!("../fixtures/verdicts/open.json")).unwrap()
@@ -31,9 +31,9 @@ fn no_verdict_differs_from_real_grpc() {
         let Judged { id, role, profile, measured, stage, verdict, .. } = judged;
         match judged.outcome() {
             Outcome::Agreed if *verdict == Verdict::Accept || judged.is_refused_in_the_same_step() => agreed += 1,
-            Outcome::CannotTell => cannot.push(format!("{id} {role:?} {profile:?}: {verdict:?}")),
+            Outcome::CannotTell => cannot.push(format!("{id} {role:?} {profile}: {verdict:?}")),
             Outcome::Agreed | Outcome::Wrong => wrong.push(format!(
-                "{id} {role:?} {profile:?}: measured {} {} {}, judged {stage} {verdict:?}",
+                "{id} {role:?} {profile}: measured {} {} {}, judged {stage} {verdict:?}",
                 measured.verdict, measured.stage, measured.verifier_log
             )),
         }
@@ -54,7 +54,7 @@ fn the_words_are_those_that_grpc_printed() {
         let printed = format!("{}\n{}", measured.error, measured.verifier_log);
         let is_logged = printed.contains("SSL_ERROR") || *fault == Fault::Load || *fault == Fault::Name;
         if *id != "pem-ca-empty" && is_logged && !printed.contains(words) {
-            missing.insert(format!("{id} {role:?} {profile:?}: {words:?} not in {printed}"));
+            missing.insert(format!("{id} {role:?} {profile}: {words:?} not in {printed}"));
         }
     });
     assert!(missing.is_empty(), "{}\n{missing:#?}", missing.len());

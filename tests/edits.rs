@@ -8,7 +8,9 @@ use raytls::grpc::profile::Profile;
 use raytls::grpc::verdict::{Case, Fault, Role, Verdict, peer};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
-const BOTH: [Profile; 2] = [Profile::Core, Profile::Python];
+fn both() -> [Profile; 2] {
+    [Profile::core(), Profile::python()]
+}
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -56,7 +58,7 @@ fn fault(verdict: Verdict) -> Fault {
 fn a_certificate_is_good_from_its_first_second_and_not_in_its_last() {
     let root = ca("root");
     let (leaf, trust) = (leaf(&root, |_| ()), [facts(&root)]);
-    for profile in BOTH {
+    for profile in both() {
         let at = |moment| judge(&leaf, &trust, "ray-head", time(moment), profile);
         assert_eq!(fault(at("2025-12-31T23:59:59Z")), Fault::NotYetValid);
         assert_eq!(at("2026-01-01T00:00:00Z"), Verdict::Accept);
@@ -70,7 +72,7 @@ fn an_expired_ca_is_told_from_an_expired_leaf() {
     let root = ca("root");
     let leaf = leaf(&root, |_| ());
     let expired = Certificate { not_after: time("2026-06-01T00:00:00Z"), ..facts(&root) };
-    for profile in BOTH {
+    for profile in both() {
         assert_eq!(fault(judge(&leaf, std::slice::from_ref(&expired), "ray-head", now(), profile)), Fault::CaDates);
         let renewed = [expired.with_dates(now(), &expired.key.spki_sha256)];
         assert_eq!(judge(&leaf, &renewed, "ray-head", now(), profile), Verdict::Accept);
@@ -87,7 +89,7 @@ fn names_that_are_added_are_covered_and_the_rest_stays() {
         &[Name::Dns("ray-head".into()), Name::Ip(vec![10, 0, 0, 7]), Name::Dns("x.ray.svc".into())]
     );
     assert!(more.is_hypothetical() && more.der.is_empty());
-    for profile in BOTH {
+    for profile in both() {
         assert_eq!(fault(judge(&leaf, &trust, "10.0.0.7", now(), profile)), Fault::Name);
         for name in ["10.0.0.7", "ray-head", "x.ray.svc"] {
             assert_eq!(judge(&more, &trust, name, now(), profile), Verdict::Accept);
@@ -101,7 +103,7 @@ fn an_assumed_signature_holds_for_its_key_only() {
     let (root, other) = (ca("root"), ca("other"));
     let leaf = leaf(&root, |_| ());
     let namesake = Certificate { subject_canonical: facts(&root).subject_canonical, ..facts(&other) };
-    for profile in BOTH {
+    for profile in both() {
         assert_eq!(fault(judge(&leaf, &[facts(&other)], "ray-head", now(), profile)), Fault::UnknownIssuer);
         assert_eq!(
             fault(judge(&leaf, std::slice::from_ref(&namesake), "ray-head", now(), profile)),
@@ -129,7 +131,7 @@ fn uses_and_keys_are_mended() {
         purposes: None,
         ..client.clone()
     };
-    for profile in BOTH {
+    for profile in both() {
         assert_eq!(fault(judge(&client, &trust, "ray-head", now(), profile)), Fault::Purpose);
         let mended = client.with_uses_for_both_roles(spki);
         assert_eq!(mended.purposes, Some(vec![Purpose::ServerAuth, Purpose::ClientAuth]));
@@ -146,10 +148,10 @@ fn of_equal_names_the_core_takes_the_second_and_python_the_first() {
     let leaf = leaf(&roots[0], |_| ());
     let passes = |trust: &[Certificate], profile| judge(&leaf, trust, "ray-head", now(), profile) == Verdict::Accept;
 
-    assert!(!passes(&[a.clone(), b.clone()], Profile::Core) && passes(&[b.clone(), a.clone()], Profile::Core));
-    assert!(passes(&[a.clone(), b.clone()], Profile::Python) && !passes(&[b.clone(), a.clone()], Profile::Python));
+    assert!(!passes(&[a.clone(), b.clone()], Profile::core()) && passes(&[b.clone(), a.clone()], Profile::core()));
+    assert!(passes(&[a.clone(), b.clone()], Profile::python()) && !passes(&[b.clone(), a.clone()], Profile::python()));
     // Of three both take the first.
-    for profile in BOTH {
+    for profile in both() {
         assert!(passes(&[a.clone(), b.clone(), c.clone()], profile));
         assert!(!passes(&[b.clone(), a.clone(), c.clone()], profile));
         // One that is there twice counts once.
@@ -164,7 +166,7 @@ fn the_order_of_many_equal_names_is_not_guessed() {
     let leaf = leaf(&roots[0], |_| ());
     let mut trust = vec![a.clone(), b];
     trust.extend((0..20).map(|at| Certificate { subject_canonical: vec![at], serial: at.to_string(), ..a.clone() }));
-    assert!(matches!(judge(&leaf, &trust, "ray-head", now(), Profile::Python), Verdict::CannotTell(_)));
+    assert!(matches!(judge(&leaf, &trust, "ray-head", now(), Profile::python()), Verdict::CannotTell(_)));
     trust.remove(1);
-    assert_eq!(judge(&leaf, &trust, "ray-head", now(), Profile::Python), Verdict::Accept);
+    assert_eq!(judge(&leaf, &trust, "ray-head", now(), Profile::python()), Verdict::Accept);
 }

@@ -12,7 +12,9 @@ use raytls::grpc::path::{self, Broken};
 use raytls::grpc::profile::Profile;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-const BOTH: [Profile; 2] = [Profile::Core, Profile::Python];
+fn both() -> [Profile; 2] {
+    [Profile::core(), Profile::python()]
+}
 
 fn leaf(names: Vec<Name>, common_name: Option<&str>) -> Certificate {
     let names = (!names.is_empty()).then_some(names);
@@ -35,7 +37,7 @@ proptest! {
     fn a_name_covers_itself_in_any_case_and_with_one_trailing_dot(labels in labels(1..=4), dots in any::<[bool; 2]>()) {
         let name = labels.join(".");
         let [entry, host] = dots.map(|dot| if dot { format!("{name}.") } else { name.clone() });
-        for profile in BOTH {
+        for profile in both() {
             for host in [host.clone(), host.to_ascii_uppercase(), host.to_ascii_lowercase()] {
                 prop_assert!(covers(&dns(&entry), &host, profile), "{entry} {host} {profile:?}");
             }
@@ -50,11 +52,11 @@ proptest! {
         let rest = labels.join(".");
         let [entry, host] = [("*", dots[0]), (&*first, dots[1])]
             .map(|(label, dot)| format!("{label}.{rest}{}", if dot { "." } else { "" }));
-        for profile in BOTH {
+        for profile in both() {
             let covered = covers(&dns(&entry), &host, profile);
             prop_assert_eq!(covered, labels.len() >= 2, "{} {} {:?}", entry, host, profile);
             // The core lets the wildcard stand for nothing, too.
-            prop_assert_eq!(covers(&dns(&entry), &format!(".{rest}"), profile), covered && profile == Profile::Core);
+            prop_assert_eq!(covers(&dns(&entry), &format!(".{rest}"), profile), covered && !profile.tls_name_rule);
             for host in [rest.clone(), format!("a.{host}")] {
                 prop_assert!(!covers(&dns(&entry), &host, profile), "{entry} {host} {profile:?}");
             }
@@ -72,7 +74,7 @@ proptest! {
         let certificate = leaf(vec![Name::Ip(ip.octets().to_vec())], None);
         let text = ip_text(&ip.octets()).unwrap();
         let long = segments.map(|segment| format!("{segment:x}")).join(":");
-        for profile in BOTH {
+        for profile in both() {
             prop_assert!(covers(&certificate, &text, profile), "{text} {profile:?}");
             for other in [text.to_ascii_uppercase(), long.clone(), format!("0{text}")] {
                 prop_assert_eq!(covers(&certificate, &other, profile), other == text, "{} {:?}", other, profile);
@@ -84,7 +86,7 @@ proptest! {
     fn an_ipv4_name_covers_its_address(octets in any::<[u8; 4]>(), other in any::<[u8; 4]>()) {
         let [host, wrong] = [octets, other].map(|octets| Ipv4Addr::from(octets).to_string());
         let certificate = leaf(vec![Name::Ip(octets.to_vec())], None);
-        for profile in BOTH {
+        for profile in both() {
             prop_assert!(covers(&certificate, &host, profile));
             prop_assert_eq!(covers(&certificate, &wrong, profile), wrong == host);
             let padded = format!("0{host}");
@@ -95,19 +97,19 @@ proptest! {
     #[test]
     fn an_ip_as_a_dns_name_is_taken_and_as_another_kind_by_the_core_only(octets in any::<[u8; 4]>()) {
         let host = Ipv4Addr::from(octets).to_string();
-        for profile in BOTH {
+        for profile in both() {
             prop_assert!(covers(&dns(&host), &host, profile));
             let wildcard = dns(&format!("*.{}", host.split_once('.').unwrap().1));
             prop_assert!(!covers(&wildcard, &host, profile), "a wildcard covers an IP");
             for name in [Name::Uri(host.clone()), Name::Email(host.clone())] {
-                prop_assert_eq!(covers(&leaf(vec![name], None), &host, profile), profile == Profile::Core);
+                prop_assert_eq!(covers(&leaf(vec![name], None), &host, profile), !profile.tls_name_rule);
             }
         }
     }
 
     #[test]
     fn the_common_name_counts_only_without_names(host in "[a-z]{1,6}(\\.[a-z]{1,4}){0,2}", octets in any::<[u8; 4]>()) {
-        for profile in BOTH {
+        for profile in both() {
             prop_assert!(covers(&leaf(Vec::new(), Some(&host)), &host, profile));
             let beside = [Name::Dns("other.name".into()), Name::Ip(octets.to_vec()), Name::Uri("ray://a".into())];
             for name in beside {
@@ -115,13 +117,13 @@ proptest! {
             }
         }
         let ip = Ipv4Addr::from(octets).to_string();
-        prop_assert!(!covers(&leaf(Vec::new(), Some(&ip)), &ip, Profile::Core));
+        prop_assert!(!covers(&leaf(Vec::new(), Some(&ip)), &ip, Profile::core()));
     }
 
     #[test]
     fn the_core_compares_what_python_cuts_at_a_nul(host in "[a-z]{1,6}\\.ray", tail in "[a-z.]{0,4}") {
         let certificate = dns(&format!("{host}\0{tail}"));
-        for profile in BOTH {
+        for profile in both() {
             prop_assert!(!covers(&certificate, &host, profile), "a name cut at a NUL passes both of Python's checks");
         }
     }
@@ -132,7 +134,7 @@ proptest! {
         host in "[ab]\\.[ab](\\.[ab])?\\.?",
     ) {
         let names = names.into_iter().map(Name::Dns).collect::<Vec<_>>();
-        for profile in BOTH {
+        for profile in both() {
             let covered = covers(&leaf(names.clone(), None), &host, profile);
             let other = names.iter().rev().chain(&names).cloned().collect();
             prop_assert_eq!(covers(&leaf(other, None), &host, profile), covered);
@@ -153,7 +155,7 @@ proptest! {
             rest.insert(place.index(rest.len() + 1), what.get(&CHAIN.strangers).clone());
         }
         rest.insert(0, CHAIN.leaf.clone());
-        for profile in BOTH {
+        for profile in both() {
             let path = path::build(&rest, std::slice::from_ref(&CHAIN.root), profile).unwrap().unwrap();
             prop_assert_eq!(subjects(&path.certificates), ["leaf", "ca 2", "ca 1", "ca 0", "root"]);
             prop_assert_eq!((path.untrusted, path.broken), (4, None));
@@ -173,7 +175,7 @@ proptest! {
         });
         let mut presented = vec![CHAIN.leaf.clone()];
         presented.extend(CHAIN.between.iter().cloned());
-        for profile in BOTH {
+        for profile in both() {
             let path = path::build(&presented, &trust, profile).unwrap().unwrap();
             prop_assert_eq!(subjects(&path.certificates), ["leaf", "ca 2", "ca 1", "ca 0", "root"]);
             prop_assert_eq!((path.untrusted, path.broken), (4, None));

@@ -25,5 +25,5 @@ use grpc::profile::Profile;
 
 /// Both gRPCs of a Ray cluster.
 pub fn profiles() -> [Profile; 2] {
-    [Profile::Core, Profile::Python]
+    [Profile::core(), Profile::python()]
 }

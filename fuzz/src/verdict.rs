@@ -90,22 +90,17 @@ pub fn check(situation: &Situation) {
         let spki = spki_of_first(&chain);
         let key = match key % 8 {
             0 => Key::Missing,
+            5 => Key::Empty,
             1 => Key::Unusable,
             2 => Key::Usable(None),
             3 => Key::Usable(Some("00")),
             _ => Key::Usable(spki.as_deref()),
         };
-        let loaded = load_identity(&chain, key, profile);
-        assert_eq!(loaded, load_identity(&chain, key, profile));
-        let mut presented = match loaded {
-            Ok(presented) => presented,
-            Err(verdict) => {
-                assert_ne!(verdict, Verdict::Accept);
-                // A peer of another kind may present what gRPC does not load.
-                certificates(&chain)
-            }
-        };
-        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty(), profile) else { continue };
+        let loaded = load_identity(&chain, false, key, profile);
+        assert_eq!(loaded, load_identity(&chain, false, key, profile));
+        // A peer of another kind may present what gRPC does not load.
+        let mut presented = loaded.certificates().unwrap_or_else(|_| certificates(&chain));
+        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty()).certificates() else { continue };
         if what & 15 != 1 {
             assume(&mut presented, &mut trust);
         }

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use super::Case;
 use super::lens;
 use crate::grpc::certificate::Certificate;
-use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Fault, Role, Verdict};
 use crate::judge::Verdict as Judgement;
 
@@ -98,7 +97,7 @@ fn knows(case: &Case<'_>, trust: &[Certificate], chain: &[Certificate]) -> Optio
         // A client's certificate is not asked for names.
         verdict::peer(verdict::Case { presented: chain, trust, name: None, role: Role::Client, now: case.now, profile })
     };
-    for verdict in [ask(Profile::Core), ask(Profile::Python)] {
+    for verdict in [ask(case.model.profiles.core), ask(case.model.profiles.python)] {
         match verdict {
             Verdict::Reject(reason) if matches!(reason.fault, Fault::UnknownIssuer | Fault::BadSignature) => {
                 return Some(false);

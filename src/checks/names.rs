@@ -21,7 +21,7 @@ use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::Seen;
 use crate::grpc::certificate::{Certificate, Name};
 use crate::grpc::names::covers;
-use crate::grpc::profile::Profile;
+use crate::grpc::profile::Profiles;
 use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
 use crate::ray::{Address, Connection, Party, Place, Port};
@@ -85,7 +85,10 @@ pub fn missed(case: &Case<'_>, served: &Served, of_kind: impl Fn(&Connection) ->
         if !served.parties.contains(&connection.target) || !of_kind(connection) {
             continue;
         }
-        for name in served.dialled(case, connection).into_iter().filter(|n| !covered(&served.leaf, n, connection.port))
+        for name in served
+            .dialled(case, connection)
+            .into_iter()
+            .filter(|n| !covered(&served.leaf, n, connection.port, case.model.profiles))
         {
             match list.iter_mut().find(|m| m.name == name) {
                 Some(known) => known.connections.push(index),
@@ -273,10 +276,10 @@ fn dialled(address: &Address) -> Vec<String> {
     }
 }
 
-fn covered(leaf: &Certificate, host: &str, port: Port) -> bool {
+fn covered(leaf: &Certificate, host: &str, port: Port, profiles: Profiles) -> bool {
     let profile = match port {
-        Port::Client(_) | Port::Session => Profile::Python,
-        Port::Gcs(_) | Port::Node(_) => Profile::Core,
+        Port::Client(_) | Port::Session => profiles.python,
+        Port::Gcs(_) | Port::Node(_) => profiles.core,
     };
     covers(leaf, host, profile)
 }

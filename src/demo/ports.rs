@@ -24,7 +24,7 @@ use super::pki::Files;
 use super::scene::{Pod, Scene, State};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::pem;
-use crate::grpc::profile::Profile;
+use crate::grpc::profile::{Profile, Stack};
 use crate::grpc::verdict::{self, Role, Verdict};
 
 /// A listening port.
@@ -61,7 +61,7 @@ pub(super) fn of(scene: &Scene, reserved: &Reserved) -> Result<Vec<Port>, Error>
     let mut ports = Vec::new();
     for (pod, party) in scene.pods().filter(|(_, party)| party.name != scene.client.name) {
         let State::Runs(files) = scene.state(party) else { continue };
-        let core = speaks(files.as_ref(), Profile::Core)?;
+        let core = speaks(files.as_ref(), Profile::core())?;
         if party.name == scene.head.name {
             ports.push(Port::open((pod.ip, block.gcs).into(), core.clone())?);
             // `ray start --head` waits for its own GCS, dialled at the pod's IP, before it starts the raylet and Ray
@@ -69,7 +69,7 @@ pub(super) fn of(scene: &Scene, reserved: &Reserved) -> Result<Vec<Port>, Error>
             if files.as_ref().is_some_and(|files| refuses_itself(files, &pod, party.started_at)) {
                 continue;
             }
-            ports.push(Port::open((pod.ip, block.client).into(), speaks(files.as_ref(), Profile::Python)?)?);
+            ports.push(Port::open((pod.ip, block.client).into(), speaks(files.as_ref(), Profile::python())?)?);
         }
         // A real worker opens this port once it has registered at the GCS. Here it is open in any case: the port is
         // what shows how the worker would answer.
@@ -80,7 +80,7 @@ pub(super) fn of(scene: &Scene, reserved: &Reserved) -> Result<Vec<Port>, Error>
 
 /// Whether Ray can load these files.
 pub(super) fn loads(files: &Files) -> bool {
-    Tls::new(files, Profile::Core).is_ok()
+    Tls::new(files, Profile::core()).is_ok()
 }
 
 impl Port {
@@ -218,7 +218,7 @@ fn refuses_itself(files: &Files, pod: &Pod, started_at: jiff::Timestamp) -> bool
         name: Some(&host),
         role,
         now: started_at,
-        profile: Profile::Core,
+        profile: Profile::core(),
     };
     [Role::Server, Role::Client].into_iter().any(|role| matches!(verdict::peer(case(role)), Verdict::Reject(_)))
 }
@@ -235,7 +235,7 @@ impl Tls {
             .map_err(|e| format!("tls.crt: {e}"))?;
         let key = PrivateKeyDer::from_pem_slice(files.key.as_bytes()).map_err(|e| format!("tls.key: {e}"))?;
         let mut provider = aws_lc_rs::default_provider();
-        if profile == Profile::Core {
+        if profile.stack == Stack::Core {
             // gRPC before 1.84 offers no other group.
             provider.kx_groups = vec![aws_lc_rs::kx_group::SECP256R1];
         }
@@ -264,11 +264,7 @@ struct GrpcVerifier {
 impl GrpcVerifier {
     fn new(bundle: &str, profile: Profile, provider: Arc<CryptoProvider>) -> Result<Self, String> {
         let trust = certificates(bundle)?;
-        // The C++ core names the CAs it trusts; grpcio from 1.76 on names none.
-        let hints = match profile {
-            Profile::Core => subjects(&trust),
-            Profile::Python => Vec::new(),
-        };
+        let hints = if profile.sends_ca_names { subjects(&trust) } else { Vec::new() };
         Ok(GrpcVerifier { trust, hints, profile, provider })
     }
 }

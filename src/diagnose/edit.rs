@@ -289,7 +289,7 @@ fn issuer<'c>(
                     name: None,
                     role: Presenter::Server,
                     now: leaf.not_before,
-                    profile: Profile::Core,
+                    profile: Profile::core(),
                 };
                 !matches!(verdict::peer(case), Verdict::Reject(reason) if matches!(reason.fault, Fault::UnknownIssuer | Fault::BadSignature))
             }

@@ -58,15 +58,20 @@ fn reject<T>(
 
 /// The core of 2023 prints no reason.
 fn failed(profile: Profile, reason: &str) -> Option<String> {
-    Some(match profile {
-        Profile::Core => "CERTIFICATE_VERIFY_FAILED".into(),
-        Profile::Python => format!("CERTIFICATE_VERIFY_FAILED: {reason}"),
+    Some(match profile.prints_reason {
+        false => "CERTIFICATE_VERIFY_FAILED".into(),
+        true => format!("CERTIFICATE_VERIFY_FAILED: {reason}"),
     })
 }
 
-/// The signature schemes gRPC offers are for RSA, P-256 and P-384.
+/// Whether a leaf with a key of this kind is refused by every gRPC peer: the signature schemes that gRPC offers are for RSA,
+/// P-256 and P-384.
+pub(super) fn never_agrees(algorithm: &str) -> bool {
+    matches!(algorithm, "P-521" | "Ed25519" | "Ed448" | "P-224" | "secp256k1" | "RSA-PSS")
+}
+
 fn key_kind(leaf: &Certificate) -> Result<(), Box<Reason>> {
-    if matches!(leaf.key.algorithm.as_str(), "P-521" | "Ed25519" | "Ed448" | "P-224" | "secp256k1" | "RSA-PSS") {
+    if never_agrees(&leaf.key.algorithm) {
         let text = format!(
             "{} has a key of kind {}, with which no gRPC peer agrees on a signature; RSA, P-256 and P-384 work",
             leaf.subject, leaf.key.algorithm
@@ -145,10 +150,7 @@ fn issuer_missing(case: &Case<'_>, path: &Path<'_>, broken: Broken) -> Result<()
 
 fn malformed(profile: Profile, certificate: &Certificate) -> Result<(), Box<Reason>> {
     let text = format!("in {} {}", certificate.subject, certificate.malformed.join(", "));
-    let words = match profile {
-        Profile::Core => None,
-        Profile::Python => Some("invalid or inconsistent certificate extension".into()),
-    };
+    let words = profile.prints_reason.then(|| "invalid or inconsistent certificate extension".into());
     reject(Fault::Other, Some(certificate), text, words)
 }
 
@@ -216,7 +218,7 @@ fn purpose(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), 
         return reject(Fault::Purpose, Some(certificate), text, words);
     }
     if at == 0
-        && case.profile == Profile::Core
+        && case.profile.netscape_type
         && let Some(kind) = certificate.netscape_type
         && kind & bit == 0
     {
@@ -255,10 +257,7 @@ fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> 
             "{} is signed with a key of kind {}, which gRPC does not read",
             certificate.subject, issuer.key.algorithm
         );
-        let words = match profile {
-            Profile::Core => None,
-            Profile::Python => Some("PUBLIC_KEY_DECODE_ERROR: unable to decode issuer public key".into()),
-        };
+        let words = profile.prints_reason.then(|| "PUBLIC_KEY_DECODE_ERROR: unable to decode issuer public key".into());
         return reject(Fault::Other, Some(issuer), text, words);
     }
     let code = match signature::verify(issuer, certificate) {
@@ -277,10 +276,10 @@ fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> 
         issuer.subject,
         issuer.sha256.get(..12).unwrap_or_default()
     );
-    let words = match (profile, code) {
-        (Profile::Core, code) => code.map(Into::into),
-        (Profile::Python, Some(code)) => Some(format!("{code}: certificate signature failure")),
-        (Profile::Python, None) => Some("certificate signature failure".into()),
+    let words = match (profile.prints_reason, code) {
+        (false, code) => code.map(Into::into),
+        (true, Some(code)) => Some(format!("{code}: certificate signature failure")),
+        (true, None) => Some("certificate signature failure".into()),
     };
     reject(Fault::BadSignature, Some(certificate), text, words)
 }
@@ -291,9 +290,9 @@ fn constrained(profile: Profile, path: &Path<'_>) -> Result<Option<String>, Box<
             "the name constraints of {} refuse {}: {}",
             found.ca.subject, found.certificate.subject, found.what
         );
-        let words = match (profile, found.words) {
-            (Profile::Core, _) => failed(profile, ""),
-            (Profile::Python, words) => words.and_then(|words| failed(profile, words)),
+        let words = match profile.prints_reason {
+            false => failed(profile, ""),
+            true => found.words.and_then(|words| failed(profile, words)),
         };
         reject(Fault::Other, Some(found.certificate), text, words)
     })
@@ -340,10 +339,10 @@ fn name(leaf: &Certificate, host: &str, profile: Profile) -> Result<(), Box<Reas
     if names::covers(leaf, host, profile) {
         return Ok(());
     }
-    let words = match profile {
-        Profile::Core => format!("Peer name {host} is not in peer certificate"),
-        Profile::Python if names::python(leaf, host) => "call host does not match SSL server name".into(),
-        Profile::Python => "Hostname Verification Check failed.".into(),
+    let words = match profile.tls_name_rule {
+        false => format!("Peer name {host} is not in peer certificate"),
+        true if names::tls(leaf, host) => "call host does not match SSL server name".into(),
+        true => "Hostname Verification Check failed.".into(),
     };
     let text = format!("{host} is not in the certificate {}, which has {}", leaf.subject, presented_names(leaf));
     reject(Fault::Name, Some(leaf), text, Some(words))

@@ -1,14 +1,32 @@
 //! What a process says of its own files, before any peer sees them.
 
 use super::certificate::{Certificate, Name, PublicKey};
+use super::chain;
 use super::extensions::KEY_USAGE_MALFORMED;
 use super::parse::EXPLICIT_CURVE;
 use super::pem::{Block, Reading};
 use super::profile::Profile;
-use super::verdict::{Fault, Key, Reason, Verdict};
+use super::verdict::{Fault, Key, Loading, Reason};
 
 /// See [`super::verdict::load_identity`].
-pub(super) fn identity(chain: &Reading, key: Key<'_>, profile: Profile) -> Result<Vec<Certificate>, Verdict> {
+pub(super) fn identity(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Loading {
+    load_chain(chain, is_empty, key, profile).unwrap_or_else(|loading| *loading)
+}
+
+/// See [`super::verdict::load_trust`].
+pub(super) fn trust(bundle: &Reading, is_empty: bool) -> Loading {
+    if is_empty {
+        return Loading::Loads { certificates: Vec::new(), ignored: None };
+    }
+    load_bundle(bundle).unwrap_or_else(|loading| *loading)
+}
+
+type Failed = Box<Loading>;
+
+fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Result<Loading, Failed> {
+    if is_empty {
+        return Err(abort("certificate"));
+    }
     let Some((first, rest)) = chain.blocks.split_first() else {
         return Err(refuse(CERTIFICATE, None, format!("the certificate file {}", why_empty(chain))));
     };
@@ -17,27 +35,33 @@ pub(super) fn identity(chain: &Reading, key: Key<'_>, profile: Profile) -> Resul
     })?;
     leaf_fits(&leaf, profile)?;
     let mut certificates = vec![leaf];
+    let mut ignored = None;
     for block in rest {
         // Only the first certificate may be of the TRUSTED kind; the others are skipped.
         if block.label == TRUSTED {
+            ignored.get_or_insert(format!("the {TRUSTED} block of line {} is skipped", block.line));
             continue;
         }
         match read(block)? {
             Ok(certificate) => certificates.push(certificate),
             Err(error) if error.ends_with("bytes left over") => {
-                return Err(Verdict::CannotTell(format!("the certificate of line {} has bytes after it", block.line)));
+                let why = format!("the certificate of line {} has bytes after it", block.line);
+                return Err(Box::new(Loading::CannotTell(why)));
             }
-            // gRPC stops here in silence.
-            Err(_) => break,
+            Err(error) => {
+                ignored = Some(unreadable(block, &error));
+                break;
+            }
         }
     }
     key_fits(&certificates, key)?;
-    Ok(certificates)
+    let ignored = ignored.or_else(|| unread(chain));
+    Ok(Loading::Loads { certificates, ignored })
 }
 
-/// See [`super::verdict::load_trust`], for a file that is not empty.
-pub(super) fn trust(bundle: &Reading) -> Result<Vec<Certificate>, Verdict> {
+fn load_bundle(bundle: &Reading) -> Result<Loading, Failed> {
     let mut certificates = Vec::new();
+    let mut ignored = None;
     for block in &bundle.blocks {
         match read(block)? {
             Ok(certificate) => certificates.push(certificate),
@@ -46,14 +70,17 @@ pub(super) fn trust(bundle: &Reading) -> Result<Vec<Certificate>, Verdict> {
                     format!("the first certificate of the CA file, line {}, is not readable: {error}", block.line);
                 return Err(refuse(TRUST, None, text));
             }
-            // gRPC stops here in silence.
-            Err(_) => break,
+            Err(error) => {
+                ignored = Some(unreadable(block, &error));
+                break;
+            }
         }
     }
     if certificates.is_empty() {
         return Err(refuse(TRUST, None, format!("the CA file {}", why_empty(bundle))));
     }
-    Ok(certificates)
+    let ignored = ignored.or_else(|| unread(bundle));
+    Ok(Loading::Loads { certificates, ignored })
 }
 
 const CERTIFICATE: Option<&str> = Some("Invalid cert chain file.");
@@ -61,29 +88,46 @@ const PRIVATE_KEY: Option<&str> = Some("Invalid private key.");
 const TRUST: Option<&str> = Some("Could not load any root certificate.");
 const TRUSTED: &str = "TRUSTED CERTIFICATE";
 
+fn unreadable(block: &Block, error: &str) -> String {
+    format!("the certificate of line {} is not readable ({error}), so it and all that follows is ignored", block.line)
+}
+
+/// What of a file gRPC does not come to see, though it has read other certificates in it.
+fn unread(reading: &Reading) -> Option<String> {
+    if let Some(stop) = &reading.stopped {
+        return Some(format!(
+            "the block of line {} is malformed ({}), so it and all that follows is ignored",
+            stop.line, stop.found
+        ));
+    }
+    let unseen = reading.begun.saturating_sub(reading.blocks.len());
+    (unseen > 0).then(|| format!("{unseen} of {} certificates do not start at the beginning of a line", reading.begun))
+}
+
 /// The outer error is for what is not decided.
-fn read(block: &Block) -> Result<Result<Certificate, String>, Verdict> {
-    let der = block.to_der().map_err(Verdict::CannotTell)?;
+fn read(block: &Block) -> Result<Result<Certificate, String>, Failed> {
+    let der = block.to_der().map_err(cannot)?;
     match Certificate::parse(&der) {
         Err(_) if block.label == TRUSTED => {
-            Err(Verdict::CannotTell(format!("the {TRUSTED} block of line {} has trust attributes", block.line)))
+            Err(cannot(format!("the {TRUSTED} block of line {} has trust attributes", block.line)))
         }
         parsed => Ok(parsed),
     }
 }
 
-fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Verdict> {
+fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
     let subject = &leaf.subject;
     let refused =
         |kind: &str| Err(refuse(CERTIFICATE, Some(leaf), format!("gRPC does not load {kind}, which {subject} has")));
-    let is_ec = match (leaf.key.algorithm.as_str(), profile) {
-        ("P-256" | "P-384" | "P-521", _) | ("P-224", Profile::Core) => true,
-        ("Ed25519", _) => false,
-        ("RSA", _) if (1024..=8192).contains(&leaf.key.bits) => false,
-        ("P-224" | "secp256k1" | "Ed448" | "RSA-PSS", _) => return refused(&format!("{} keys", leaf.key.algorithm)),
-        (EXPLICIT_CURVE, _) => return refused("an EC key that spells its curve out"),
-        (other, _) => {
-            return Err(Verdict::CannotTell(format!("the key of {subject} is {other} of {} bits", leaf.key.bits)));
+    let is_ec = match leaf.key.algorithm.as_str() {
+        "P-256" | "P-384" | "P-521" => true,
+        "P-224" if profile.loads_p224 => true,
+        "Ed25519" => false,
+        "RSA" if (1024..=8192).contains(&leaf.key.bits) => false,
+        "P-224" | "secp256k1" | "Ed448" | "RSA-PSS" => return refused(&format!("{} keys", leaf.key.algorithm)),
+        EXPLICIT_CURVE => return refused("an EC key that spells its curve out"),
+        other => {
+            return Err(cannot(format!("the key of {subject} is {other} of {} bits", leaf.key.bits)));
         }
     };
     if is_ec && leaf.malformed.iter().any(|what| what == KEY_USAGE_MALFORMED) {
@@ -94,12 +138,11 @@ fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Verdict> {
         return Err(refuse(CERTIFICATE, Some(leaf), text));
     }
     if let Some(octets) = bad_ip(leaf) {
-        let words = match profile {
-            Profile::Core => None,
-            Profile::Python => Some("SAN IP Address contained invalid IP"),
-        };
         let text = format!("{subject} has an IP name of {octets} octets, which must be 4 or 16");
-        return Err(refuse(words, Some(leaf), text));
+        if profile.aborts_on_bad_ip {
+            return Err(Box::new(Loading::Aborts(reason(None, Some(leaf), text))));
+        }
+        return Err(refuse(Some("SAN IP Address contained invalid IP"), Some(leaf), text));
     }
     Ok(())
 }
@@ -112,23 +155,26 @@ pub(super) fn bad_ip(leaf: &Certificate) -> Option<usize> {
     })
 }
 
-fn key_fits(certificates: &[Certificate], key: Key<'_>) -> Result<(), Verdict> {
+fn key_fits(certificates: &[Certificate], key: Key<'_>) -> Result<(), Failed> {
     let Some(leaf) = certificates.first() else { return Ok(()) };
     let subject = &leaf.subject;
     let spki = match key {
+        Key::Empty => return Err(abort("key")),
         Key::Missing => return Err(refuse(PRIVATE_KEY, None, "the key file holds no private key".into())),
         Key::Unusable => {
             let text = "the private key is encrypted, damaged or of a form that gRPC does not read";
             return Err(refuse(PRIVATE_KEY, None, text.into()));
         }
-        Key::Usable(None) => return Err(Verdict::CannotTell("the public half of the private key is not known".into())),
+        // No peer takes such a leaf, whether the key fits or not.
+        Key::Usable(None) if chain::never_agrees(&leaf.key.algorithm) => return Ok(()),
+        Key::Usable(None) => return Err(cannot("the public half of the private key is not known".into())),
         Key::Usable(Some(spki)) => spki,
     };
     if leaf.key.spki_sha256 == spki {
         return Ok(());
     }
     if !has_one_encoding(&leaf.key) {
-        return Err(Verdict::CannotTell(format!("the public key of {subject} is written in an unusual form")));
+        return Err(cannot(format!("the public key of {subject} is written in an unusual form")));
     }
     let text = match certificates.iter().find(|other| other.key.spki_sha256 == spki) {
         Some(other) => format!(
@@ -162,11 +208,24 @@ fn why_empty(reading: &Reading) -> String {
     "holds no PEM certificate".into()
 }
 
-fn refuse(words: Option<&str>, certificate: Option<&Certificate>, text: String) -> Verdict {
-    Verdict::Reject(Reason {
+/// gRPC servers refuse an empty file; clients, and every Ray process is one, end on a failed check.
+fn abort(file: &str) -> Failed {
+    Box::new(Loading::Aborts(reason(None, None, format!("the {file} file is empty"))))
+}
+
+fn refuse(words: Option<&str>, certificate: Option<&Certificate>, text: String) -> Failed {
+    Box::new(Loading::Refuses(reason(words, certificate, text)))
+}
+
+fn cannot(why: String) -> Failed {
+    Box::new(Loading::CannotTell(why))
+}
+
+fn reason(words: Option<&str>, certificate: Option<&Certificate>, text: String) -> Reason {
+    Reason {
         fault: Fault::Load,
         certificate: certificate.map(|certificate| certificate.subject.clone()),
         text,
         words: words.map(Into::into),
-    })
+    }
 }

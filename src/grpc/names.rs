@@ -7,12 +7,10 @@ use super::profile::Profile;
 
 /// Whether a server certificate covers a dialled host by the profile's rule. `host` has no port, brackets or zone.
 ///
-/// The core compares the text of every name; Python (grpcio from 1.78 on) has a rule of its own, and then asks the core's too.
+/// The core compares the text of every name; gRPC's TLS credentials, which grpcio has from 1.78 on,
+/// have a rule of their own, and then the core's is asked too.
 pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
-    match profile {
-        Profile::Core => core(leaf, host),
-        Profile::Python => python(leaf, host) && core(leaf, host),
-    }
+    (!profile.tls_name_rule || tls(leaf, host)) && core(leaf, host)
 }
 
 /// The host that gRPC looks for of a dialled host without port: `[fe80::1%eth0]` → `fe80::1`.
@@ -85,24 +83,24 @@ fn core_matches(entry: &str, host: &str) -> bool {
         && parent.eq_ignore_ascii_case(rest.strip_suffix('.').unwrap_or(rest))
 }
 
-/// The rule that Python's gRPC has before it asks the core's.
-pub(super) fn python(leaf: &Certificate, host: &str) -> bool {
+/// The rule of gRPC's TLS credentials.
+pub(super) fn tls(leaf: &Certificate, host: &str) -> bool {
     let names = leaf.names.as_deref().unwrap_or_default();
     let mut dns = names
         .iter()
         .filter_map(|name| match name {
-            // Python's side gets the text as a C string.
+            // It gets the text as a C string.
             Name::Dns(text) => Some(text.split('\0').next().unwrap_or_default()),
             _ => None,
         })
         .peekable();
     let has_dns = dns.peek().is_some();
-    dns.any(|name| python_matches(name, host))
+    dns.any(|name| tls_matches(name, host))
         || names.iter().any(|name| matches!(name, Name::Ip(octets) if ip_text(octets).as_deref() == Some(host)))
-        || !has_dns && leaf.common_name.as_deref().is_some_and(|name| python_matches(name, host))
+        || !has_dns && leaf.common_name.as_deref().is_some_and(|name| tls_matches(name, host))
 }
 
-fn python_matches(entry: &str, host: &str) -> bool {
+fn tls_matches(entry: &str, host: &str) -> bool {
     if [entry, host].iter().any(|name| name.is_empty() || name.starts_with('.')) {
         return false;
     }
@@ -171,12 +169,12 @@ mod tests {
 
     #[test]
     fn wildcards_in_python() {
-        assert!(python_matches("*.local", "head.local"));
-        assert!(python_matches("Head.", "head"));
+        assert!(tls_matches("*.local", "head.local"));
+        assert!(tls_matches("Head.", "head"));
         for (entry, host) in
             [("*.ray.local", "a.b.ray.local"), ("*.ray.local", ".ray.local"), ("*.", "head"), ("*", "head")]
         {
-            assert!(!python_matches(entry, host), "{entry} {host}");
+            assert!(!tls_matches(entry, host), "{entry} {host}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The path from a leaf to the trust file: gRPC builds exactly one, and never goes back.
 
 use super::certificate::Certificate;
-use super::profile::Profile;
+use super::profile::{Profile, StoreOrder};
 
 /// The one path that gRPC builds.
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ impl<'a> Store<'a> {
             }
         }
         sort(&mut held, profile);
-        let is_certain = profile == Profile::Core || held.len() <= STABLE;
+        let is_certain = profile.store_order == StoreOrder::HeapSort || held.len() <= STABLE;
         Self { held, is_certain }
     }
 
@@ -170,9 +170,9 @@ impl<'a> Store<'a> {
 /// Sorts by length and bytes of the canonical subject, as gRPC does before every insertion: the core with a heap sort, which
 /// leaves equal names in an order of its own; Python in the order of the file.
 fn sort(held: &mut [&Certificate], profile: Profile) {
-    match profile {
-        Profile::Core => heap_sort(held),
-        Profile::Python => held.sort_by(|a, b| order(a, b)),
+    match profile.store_order {
+        StoreOrder::HeapSort => heap_sort(held),
+        StoreOrder::File => held.sort_by(|a, b| order(a, b)),
     }
 }
 

@@ -76,12 +76,46 @@ pub enum Role {
 /// What the loader needs to know of a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
-    /// No private key block was found, or the file is empty.
+    /// The file has no bytes.
+    Empty,
+    /// No private key block was found.
     Missing,
     /// Encrypted, OpenSSH or damaged: gRPC cannot load it.
     Unusable,
     /// A key whose public half has this SPKI SHA-256 (hex); none when it could not be computed.
     Usable(Option<&'a str>),
+}
+
+/// What becomes of a process that loads one of its own files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loading {
+    /// It goes on.
+    Loads {
+        /// The certificates that it reads, in their order.
+        certificates: Vec<Certificate>,
+        /// What of the file it leaves out in silence, and why; one clause.
+        ignored: Option<String>,
+    },
+    /// It says so and does not start, or does not connect.
+    Refuses(Reason),
+    /// The whole process ends, with SIGABRT.
+    Aborts(Reason),
+    /// The rules here do not decide it; one clause.
+    CannotTell(String),
+}
+
+impl Loading {
+    /// What was read, or the verdict on all that needs it.
+    ///
+    /// # Errors
+    /// [`Verdict::Reject`] with [`Fault::Load`], or [`Verdict::CannotTell`].
+    pub fn certificates(self) -> Result<Vec<Certificate>, Verdict> {
+        match self {
+            Loading::Loads { certificates, .. } => Ok(certificates),
+            Loading::Refuses(reason) | Loading::Aborts(reason) => Err(Verdict::Reject(reason)),
+            Loading::CannotTell(why) => Err(Verdict::CannotTell(why)),
+        }
+    }
 }
 
 /// One question to [`peer`].
@@ -101,20 +135,15 @@ pub struct Case<'a> {
     pub profile: Profile,
 }
 
-/// Whether a process can load its certificate chain and key, and the chain it will present.
-///
-/// # Errors
-/// The verdict, [`Verdict::Reject`] with [`Fault::Load`] (or `CannotTell`), when it cannot.
-pub fn load_identity(chain: &Reading, key: Key<'_>, profile: Profile) -> Result<Vec<Certificate>, Verdict> {
-    load::identity(chain, key, profile)
+/// Whether a process can load its certificate chain and key, and the chain it will present. `is_empty` says that the
+/// chain's file has no bytes.
+pub fn load_identity(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Loading {
+    load::identity(chain, is_empty, key, profile)
 }
 
-/// Whether a process can load its trust file, and what is in it.
-///
-/// # Errors
-/// As [`load_identity`]. An empty file is no error: it loads, and then trusts nothing.
-pub fn load_trust(bundle: &Reading, empty_file: bool, _profile: Profile) -> Result<Vec<Certificate>, Verdict> {
-    if empty_file { Ok(Vec::new()) } else { load::trust(bundle) }
+/// Whether a process can load its trust file, and what is in it. An empty one loads in Ray, and then nothing is trusted.
+pub fn load_trust(bundle: &Reading, is_empty: bool) -> Loading {
+    load::trust(bundle, is_empty)
 }
 
 /// Whether the peer accepts the presented chain. The names are judged too when the presenter is the server.

@@ -15,13 +15,14 @@ use super::{Judged, Verdict, observe, predict};
 pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> {
     let sides =
         |profile: Profile| -> Vec<Side> { model.parties.iter().map(|p| Side::of(evidence, p, profile)).collect() };
-    let (core, python) = (sides(Profile::Core), sides(Profile::Python));
+    let profiles = model.profiles;
+    let (core, python) = (sides(profiles.core), sides(profiles.python));
     let mut matrix: Vec<Judged> = model
         .connections
         .iter()
         .map(|c| Judged {
-            core: predict::connection(c, &model.parties, &core, now, Profile::Core),
-            python: predict::connection(c, &model.parties, &python, now, Profile::Python),
+            core: predict::connection(c, &model.parties, &core, now, profiles.core),
+            python: predict::connection(c, &model.parties, &python, now, profiles.python),
             observed: None,
             python_only: c.port.is_python(),
         })
@@ -29,11 +30,11 @@ pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> 
     let stuck = stuck(model, &matrix);
     for (index, (connection, judged)) in model.connections.iter().zip(&mut matrix).enumerate() {
         let see = |sides: &[Side], profile| observe::connection(evidence, model, index, sides, &stuck, now, profile);
-        let by_python = see(&python, Profile::Python);
+        let by_python = see(&python, profiles.python);
         judged.observed = match (connection.port.is_python(), by_python) {
             (true, verdict) => verdict,
             (false, rejected @ Some(Verdict::Reject { .. })) => rejected,
-            (false, other) => see(&core, Profile::Core).or(other),
+            (false, other) => see(&core, profiles.core).or(other),
         };
     }
     matrix

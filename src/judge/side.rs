@@ -46,7 +46,7 @@ impl Side {
     pub(super) fn of(evidence: &Evidence, party: &Party, profile: Profile) -> Side {
         Side {
             identity: identity(evidence, party, profile),
-            trust: trust(&party.trust, profile),
+            trust: trust(&party.trust),
             covers_pods: party.certificate.covers_pods,
         }
     }
@@ -105,10 +105,10 @@ pub(super) fn covers(leaf: &Certificate, hosts: &[String], profile: Profile) -> 
 
 /// A rejection because `what` is not in the leaf.
 pub(super) fn name_reason(leaf: &Certificate, what: &str, dialled: Option<&str>, profile: Profile) -> Reason {
-    let words = match (profile, dialled) {
-        (Profile::Core, Some(host)) => format!("No match found for server name: {host}"),
-        (Profile::Core, None) => "No match found for server name".to_owned(),
-        (Profile::Python, _) => "Hostname Verification Check failed".to_owned(),
+    let words = match (profile.tls_name_rule, dialled) {
+        (false, Some(host)) => format!("No match found for server name: {host}"),
+        (false, None) => "No match found for server name".to_owned(),
+        (true, _) => "Hostname Verification Check failed".to_owned(),
     };
     Reason {
         fault: Fault::Name,
@@ -141,7 +141,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
         return match &party.key.content {
             _ if party.key.mended => Loaded::Unknown("the certificate is yet to be made".into()),
             Seen::Absent => Loaded::Fails(absent(&party.key)),
-            Seen::Found(key) if !matches!(usable(&key.keys), Key::Usable(_)) => Loaded::Fails(no_key(&party.key)),
+            Seen::Found(key) if !matches!(usable(key), Key::Usable(_)) => Loaded::Fails(no_key(&party.key)),
             Seen::Found(_) | Seen::Unseen(_) => Loaded::Unknown("the certificate is yet to be made".into()),
         };
     }
@@ -163,11 +163,11 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
     let fits = own(facts);
     let (key, note) = match &party.key.content {
         _ if party.key.mended => (Key::Usable(fits.as_deref()), None),
-        Seen::Found(key) => (usable(&key.keys), None),
+        Seen::Found(key) => (usable(key), None),
         Seen::Absent => return Loaded::Fails(absent(&party.key)),
         Seen::Unseen(why) => (Key::Usable(fits.as_deref()), Some(format!("{}: {why}", party.key.variable))),
     };
-    match verdict::load_identity(&facts.certificates, key, profile) {
+    match verdict::load_identity(&facts.certificates, facts.size == 0, key, profile).certificates() {
         Ok(chain) => Loaded::Ready(Chain::Shared(chain), note),
         Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
         Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),
@@ -175,7 +175,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
     }
 }
 
-fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
+fn trust(file: &TlsFile) -> Loaded<Vec<Certificate>> {
     if let Some(made) = &file.hypothetical {
         return Loaded::Ready(made.clone(), None);
     }
@@ -183,7 +183,7 @@ fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
         return Loaded::Unknown("the trust file is yet to be made".into());
     }
     match &file.content {
-        Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0, profile) {
+        Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0).certificates() {
             Ok(trust) => Loaded::Ready(trust, None),
             Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
             Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),
@@ -207,8 +207,9 @@ fn no_key(file: &TlsFile) -> Failure {
 }
 
 /// gRPC reads the first private key of the file.
-fn usable(keys: &[KeyFacts]) -> Key<'_> {
-    match keys.first() {
+fn usable(file: &FileFacts) -> Key<'_> {
+    match file.keys.first() {
+        None if file.size == 0 => Key::Empty,
         None => Key::Missing,
         Some(KeyFacts { form: KeyForm::Encrypted | KeyForm::OpenSsh | KeyForm::Unreadable, .. }) => Key::Unusable,
         Some(key) => Key::Usable(key.spki_sha256.as_deref()),

@@ -127,8 +127,7 @@ mod tests {
                 connection(0, 1, Address::PodIps(Vec::new()), Port::Node(None)),
                 connection(0, 1, Address::PodIps(Vec::new()), Port::Node(Some(7000))),
             ],
-            not_judged: Vec::new(),
-            before: None,
+            ..Model::default()
         };
         let dials = plan(&evidence(), &model, &[sha256(b"head")]);
         let shown: Vec<(&str, u16, Option<&str>, bool)> = dials
@@ -162,7 +161,7 @@ mod tests {
             identities.push(sha256(&[client]));
             connections.push(connection(client.into(), 0, Address::Typed("10.0.0.7".into()), Port::Client(10001)));
         }
-        let model = Model { parties, connections, not_judged: Vec::new(), before: None };
+        let model = Model { parties, connections, ..Model::default() };
         let dials = plan(&evidence(), &model, &identities);
         assert_eq!(dials.len(), IDENTITIES);
         assert!(dials.iter().all(|d| d.target.pod == "head-2" && d.server_name.is_none() && d.identity.is_some()));

@@ -33,7 +33,8 @@ pub fn model(evidence: &Evidence) -> Model {
     let connections = connections::between(evidence, &drafts);
     not_judged.sort();
     not_judged.dedup();
-    Model { parties: drafts.into_iter().map(|d| d.party).collect(), connections, not_judged, before: None }
+    let parties = drafts.into_iter().map(|d| d.party).collect();
+    Model { parties, connections, not_judged, ..Model::default() }
 }
 
 fn key(party: &Party) -> (usize, &Role, &str) {

@@ -55,7 +55,7 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
         let pod = Pod { name: String::new(), ips: Vec::new(), phase: String::new(), containers: Vec::new() };
         parties.push(Party { pods: vec![pod], ..party(&target.host, nothing) });
     }
-    Model { parties, connections, not_judged: Vec::new(), before: None }
+    Model { parties, connections, ..Model::default() }
 }
 
 /// Whether a port spoke at all; if not, what came instead, one clause. A port that did not speak was not checked.

@@ -143,7 +143,7 @@ pub(super) fn scene() -> Scene {
                 connection("ray/ray-head>ray/ray-worker@pod", 0, Address::PodIps(vec![]), Port::Node(None), 3000),
             ],
             not_judged: vec![("Deployment ray/other".into(), "its image is not Ray's".into())],
-            before: None,
+            ..Model::default()
         },
         matrix: vec![
             accept(),
@@ -281,7 +281,7 @@ fn exit_codes() {
     assert_eq!(
         code(&|s, _| {
             s.findings.clear();
-            s.model = Model { parties: vec![], connections: vec![], not_judged: vec![], before: None };
+            s.model = Model::default();
             s.matrix.clear();
         }),
         3,

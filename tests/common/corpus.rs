@@ -71,7 +71,7 @@ impl Corpus {
             for (role, profiles) in &situation.verdicts {
                 let role = if role == "server" { Role::Server } else { Role::Client };
                 for (key, measured) in profiles {
-                    let profile = if key == "core" { Profile::Core } else { Profile::Python };
+                    let profile = if key == "core" { Profile::core() } else { Profile::python() };
                     let (stage, verdict) = judge(situation, role, profile, now);
                     judged.push(Judged { id: &situation.id, role, key, profile, measured, stage, verdict });
                 }
@@ -104,16 +104,20 @@ impl Judged<'_> {
 fn judge(situation: &Situation, role: Role, profile: Profile, now: Timestamp) -> (&'static str, Verdict) {
     let keys = private_keys(situation.key_pem.as_bytes());
     let key = match keys.first() {
+        None if situation.key_pem.is_empty() => Key::Empty,
         None => Key::Missing,
         Some(KeyFacts { form: KeyForm::Encrypted | KeyForm::OpenSsh | KeyForm::Unreadable, .. }) => Key::Unusable,
         Some(key) => Key::Usable(key.spki_sha256.as_deref()),
     };
-    let presented = match load_identity(&pem::read(situation.chain_pem.as_bytes()), key, profile) {
-        Ok(presented) => presented,
-        Err(verdict) => return ("load", verdict),
-    };
+    let presented =
+        match load_identity(&pem::read(situation.chain_pem.as_bytes()), situation.chain_pem.is_empty(), key, profile)
+            .certificates()
+        {
+            Ok(presented) => presented,
+            Err(verdict) => return ("load", verdict),
+        };
     let bundle = pem::read(situation.ca_pem.as_bytes());
-    let trust = match load_trust(&bundle, situation.ca_pem.is_empty(), profile) {
+    let trust = match load_trust(&bundle, situation.ca_pem.is_empty()).certificates() {
         Ok(trust) => trust,
         Err(verdict) => return ("trust", verdict),
     };

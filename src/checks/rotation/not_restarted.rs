@@ -3,7 +3,6 @@
 use crate::checks::rotation::{Stale, stale};
 use crate::checks::{Case, Check, Confidence, Findings, Severity, lens};
 use crate::diagnose::edit::Edit;
-use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Role};
 use crate::judge::{Failure, Verdict};
 
@@ -86,7 +85,7 @@ fn split(case: &Case<'_>, stale: &Stale<'_>) -> bool {
             name: None,
             role: Role::Server,
             now: case.now,
-            profile: Profile::Core,
+            profile: case.model.profiles.core,
         });
         matches!(judged, verdict::Verdict::Reject(_))
     })
