@@ -57,6 +57,17 @@ Examples:
 
 Without --cert and --key the files of RAY_TLS_* are not used: what a stranger sees is shown.")]
     Probe(Probe),
+    /// Say whether gRPC loads and accepts certificate files, in which role, for which names; no cluster needed
+    #[command(after_help = "\
+Examples:
+  raytls verify --cert tls.crt --key tls.key --ca ca.crt                  may these files serve a Ray cluster?
+  raytls verify --cert tls.crt --key tls.key --ca ca.crt --name ray-head-svc --name 10.0.0.7
+  raytls verify --cert tls.crt --ca ca.crt --role client --at 2027-06-01  will it still be accepted by then?
+  raytls verify --ca ca.crt                                               the trust file alone
+  raytls verify --cert tls.crt --ca ca.crt --ray 2.60 --grpcio 1.84.2     by the rules of other versions
+
+Each question is answered for both gRPCs of a Ray cluster: core (GCS, raylets, workers) and python (dashboard, Ray Client).")]
+    Verify(Verify),
     /// Explain a check: what it means, why it matters to Ray, how to mend it
     #[command(after_help = "\
 Examples:
@@ -144,6 +155,47 @@ pub struct Probe {
     /// How to judge and tell.
     #[command(flatten)]
     pub judge: Judge,
+}
+
+/// `verify`.
+#[derive(Clone, Debug, Args)]
+#[group(id = "files", required = true, multiple = true, args = ["cert", "ca"])]
+pub struct Verify {
+    /// Certificate chain, PEM, leaf first
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM; matched with the certificate and dropped, never shown
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// CA certificates that the peers trust, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// A name or IP by which the server is dialled; may be repeated. Without one the certificate's own names are judged
+    #[arg(long = "name", value_name = "NAME", value_parser = dialled_name, requires = "cert")]
+    pub names: Vec<String>,
+    /// The part that the owner of the certificate plays
+    #[arg(long, value_name = "ROLE", default_value = "both")]
+    pub role: Part,
+    /// The Ray whose C++ core judges
+    #[arg(long, value_name = "VERSION", default_value = "2.60")]
+    pub ray: String,
+    /// The grpcio wheel whose rules are Python's
+    #[arg(long, value_name = "VERSION", default_value = "1.85.1")]
+    pub grpcio: String,
+    /// How to judge and tell.
+    #[command(flatten)]
+    pub judge: Judge,
+}
+
+/// Parts to judge a certificate in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The one that is dialled.
+    Server,
+    /// The one that dials.
+    Client,
+    /// Both, as every Ray process.
+    Both,
 }
 
 /// `explain`.
@@ -238,8 +290,8 @@ pub struct Judge {
     /// One deadline for everything: 30s, 2m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// Judge as if it were this time: 2027-01-31T00:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    /// Judge as if it were this time: 2027-01-31T00:00:00Z, or a date for its first second in UTC
+    #[arg(long, visible_alias = "at", value_name = "TIME", value_parser = time)]
     pub now: Option<Timestamp>,
     /// Say what is done, on stderr; -vv and -vvv say more
     #[arg(short, action = clap::ArgAction::Count)]
@@ -316,6 +368,7 @@ impl Command {
             Command::Doctor(Doctor { judge, .. })
             | Command::Gate(Gate { judge, .. })
             | Command::Probe(Probe { judge, .. })
+            | Command::Verify(Verify { judge, .. })
             | Command::Demo(Demo { judge, .. }) => judge.verbose,
             Command::Snapshot(snapshot) => snapshot.verbose,
             Command::Explain(_) | Command::Completions(_) => 0,
@@ -335,7 +388,25 @@ fn output(text: &str) -> Result<Output, String> {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| format!("`{text}` is no time; write 2027-01-31T00:00:00Z or 2027-01-31T00:00:00+01:00"))
+    let date = text.len() == "2027-01-31".len();
+    let instant = if date { format!("{text}T00:00:00Z").parse() } else { text.parse() };
+    instant.map_err(|_| {
+        format!("`{text}` is no time; write 2027-01-31T00:00:00Z, 2027-01-31T00:00:00+01:00 or 2027-01-31")
+    })
+}
+
+/// The host part of what is dialled.
+fn dialled_name(text: &str) -> Result<String, String> {
+    let port = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once(':') {
+        _ if text.is_empty() || text.contains('/') || text.chars().any(char::is_whitespace) => {
+            Err(format!("`{text}` is no name; write ray-head-svc, 10.0.0.7 or fd00::7"))
+        }
+        Some((host, rest)) if !host.contains('[') && port(rest) => {
+            Err(format!("`{text}` has a port, which no certificate knows; write {host}"))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -379,6 +450,26 @@ mod tests {
         assert_eq!(host_port("[::1]:6379"), Ok(HostPort { host: "::1".into(), port: 6379 }));
         for bad in ["a", "a:", "a:0", ":1", "::1:1", "[::1:1", "ray://a:1", "a:70000", ""] {
             assert!(host_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        let second = |text| time(text).map(|t| t.to_string());
+        assert_eq!(second("2027-01-31"), Ok("2027-01-31T00:00:00Z".into()));
+        assert_eq!(second("2027-01-31T00:00:00+01:00"), Ok("2027-01-30T23:00:00Z".into()));
+        for bad in ["", "2027-02-30", "2027-1-31", "tomorrow", "2027-01-31T00:00:00"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for good in ["ray-head", "10.0.0.7", "fd00::7", "::1", "[::1]", "*.ray.local"] {
+            assert_eq!(dialled_name(good), Ok(good.into()));
+        }
+        for bad in ["", "ray://head", "ray-head:6379", "a b"] {
+            assert!(dialled_name(bad).is_err(), "{bad}");
         }
     }
 

@@ -9,6 +9,7 @@ mod output;
 mod pipeline;
 mod probe;
 mod snapshot;
+mod verify;
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,6 +75,7 @@ fn dispatch(command: Command) -> Result<u8, Error> {
         Command::Gate(args) => gate::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -1,5 +1,6 @@
 //! The connection matrix: for every connection what both gRPCs will say (predicted) and what was seen (observed). Pure.
 
+pub mod files;
 pub mod matrix;
 mod observe;
 mod predict;

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod connections;
+pub mod files;
 pub mod focus;
 mod kuberay;
 pub mod material;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::profile::Profiles;
+use crate::grpc::verdict;
 
 /// The parties of every Ray cluster in the evidence and the connections between them.
 #[derive(Clone, Debug, Default)]
@@ -205,6 +207,8 @@ pub struct Connection {
     pub needed: bool,
     /// How many connections of this kind there are.
     pub count: usize,
+    /// The one part in which what is presented is judged, where nothing is known of the other side; none for both.
+    pub only: Option<verdict::Role>,
 }
 
 /// The host part of what is dialled: what gRPC compares with the certificate.
@@ -216,6 +220,8 @@ pub enum Address {
     Loopback,
     /// The target pods' own IPs. Empty when they are not known (offline, or no pod yet).
     PodIps(Vec<IpAddr>),
+    /// No name is asked for: the certificate is judged by everything else.
+    Unnamed,
 }
 
 /// A Ray port.
@@ -229,6 +235,8 @@ pub enum Port {
     Node(Option<u16>),
     /// Ray Client's per-session servers, 23000 to 23999 on 127.0.0.1. Python.
     Session,
+    /// Whichever: files alone are judged, for both gRPCs.
+    Any,
 }
 
 impl Slot {

@@ -4,6 +4,7 @@
 
 mod build;
 mod passed;
+pub mod verification;
 mod words;
 
 pub mod json;
@@ -61,6 +62,9 @@ pub struct Report {
     pub not_judged: Vec<NotJudged>,
     /// Codes of the checks that looked at something and found nothing.
     pub passed: Vec<&'static str>,
+    /// The answers about files, where files alone were asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<verification::Verification>,
     /// Where the evidence came from, one line for people.
     #[serde(skip)]
     pub source: String,

@@ -176,6 +176,13 @@ fn files_and_manifests() {
     search(&canary, folder.path(), &dial);
     let crossed = ["probe", &address, "--cert", &key, "--key", &both, "--ca", &half, "--timeout", "1s"];
     search(&canary, folder.path(), &crossed);
+    let verify = |[certificate, key, trust]: [&str; 3]| {
+        search(&canary, folder.path(), &["verify", "--cert", certificate, "--key", key, "--ca", trust]);
+    };
+    verify([&certificate, &key, &both]);
+    verify([&key, &certificate, &half]);
+    verify([&both, &half, &key]);
+    verify([&half, &both, &bare]);
     search(&canary, folder.path(), &["doctor", "--as-client", "--kubeconfig", &key, "--timeout", "1s"]);
 }
 

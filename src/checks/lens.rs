@@ -9,6 +9,7 @@ use super::{Case, Confidence, Edits, Finding, Subject};
 use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::{FileFacts, Origin, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
+use crate::grpc::verdict::Role;
 use crate::judge::{Failure, Side, Verdict};
 use crate::ray::{Connection, Model, Party, Place, Switch, TlsFile};
 
@@ -106,6 +107,12 @@ impl Shared<'_> {
             finding.fact("assumed", ground, &origin);
         }
     }
+}
+
+/// Whether anybody asks for what is presented in this role: where files alone are judged it may be one role only.
+pub fn asked(case: &Case<'_>, role: Role) -> bool {
+    let connections = &case.model.connections;
+    connections.is_empty() || connections.iter().any(|c| c.only.is_none_or(|only| only == role))
 }
 
 /// The certificates of a file as gRPC meets them, hypothetical ones where an edit made them. A block that is no

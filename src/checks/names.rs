@@ -21,7 +21,7 @@ use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::Seen;
 use crate::grpc::certificate::{Certificate, Name};
 use crate::grpc::names::covers;
-use crate::grpc::profile::Profiles;
+use crate::grpc::profile::{Profile, Profiles};
 use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
 use crate::ray::{Address, Connection, Party, Place, Port};
@@ -273,15 +273,17 @@ fn dialled(address: &Address) -> Vec<String> {
         Address::Typed(host) => vec![host.clone()],
         Address::Loopback => vec!["127.0.0.1".into()],
         Address::PodIps(ips) => ips.iter().map(ToString::to_string).collect(),
+        Address::Unnamed => Vec::new(),
     }
 }
 
 fn covered(leaf: &Certificate, host: &str, port: Port, profiles: Profiles) -> bool {
-    let profile = match port {
-        Port::Client(_) | Port::Session => profiles.python,
-        Port::Gcs(_) | Port::Node(_) => profiles.core,
+    let asked: &[Profile] = match port {
+        Port::Client(_) | Port::Session => &[profiles.python],
+        Port::Gcs(_) | Port::Node(_) => &[profiles.core],
+        Port::Any => &[profiles.core, profiles.python],
     };
-    covers(leaf, host, profile)
+    asked.iter().all(|profile| covers(leaf, host, *profile))
 }
 
 fn dial_text(connection: &Connection) -> String {
@@ -291,6 +293,7 @@ fn dial_text(connection: &Connection) -> String {
         Port::Gcs(port) | Port::Node(Some(port)) => format!("{host}:{port}"),
         Port::Node(None) => format!("{host} (node ports)"),
         Port::Session => format!("{host} (Ray Client session)"),
+        Port::Any => host,
     }
 }
 

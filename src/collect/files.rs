@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -49,6 +51,44 @@ pub fn collect(paths: &[PathBuf], taken_at: Timestamp) -> Result<(Evidence, Keyr
     evidence.secrets.sort_by(|a, b| a.object.cmp(&b.object));
     pairing.finish(&mut keys);
     Ok((evidence, keys))
+}
+
+/// Reads these files, each by itself, for so long altogether: one may be a pipe that nobody closes. What is not there, cannot
+/// be read or does not end in time is a look-up that says so. The keys are dropped.
+pub fn collect_within(paths: &[PathBuf], taken_at: Timestamp, timeout: Duration) -> Evidence {
+    let mut evidence = Evidence::new(Mode::Files, "", taken_at);
+    let (sender, receiver) = mpsc::channel();
+    let mut open: Vec<&PathBuf> = Vec::new();
+    for path in paths.iter().filter(|path| !path.as_os_str().is_empty()) {
+        if open.contains(&path) {
+            continue;
+        }
+        let (sender, path_there) = (sender.clone(), path.clone());
+        let read = move || {
+            let mut one = Evidence::new(Mode::Files, "", taken_at);
+            add(&path_there, &mut one, &mut Pairing::default());
+            // Nobody listens any more when the time is over.
+            let _ = sender.send((path_there, one));
+        };
+        match std::thread::Builder::new().spawn(read) {
+            Ok(_) => open.push(path),
+            Err(error) => lost(&path.to_string_lossy(), Some(Why::Unreadable(error.to_string())), &mut evidence),
+        }
+    }
+    let end = Instant::now() + timeout;
+    while !open.is_empty() {
+        let Ok((path, one)) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) else { break };
+        open.retain(|waiting| **waiting != path);
+        evidence.secrets.extend(one.secrets);
+        evidence.lookups.extend(one.lookups);
+    }
+    for path in open {
+        lost(&path.to_string_lossy(), Some(Why::TimedOut), &mut evidence);
+        evidence.incomplete = true;
+    }
+    evidence.secrets.sort_by(|a, b| a.object.cmp(&b.object));
+    evidence.lookups.sort_by(|a, b| a.object.cmp(&b.object));
+    evidence
 }
 
 /// The facts of every private key block in a PEM text, in its order; the keys themselves are dropped.

@@ -15,12 +15,13 @@ use crate::collect::cluster::{self, Collected};
 use crate::collect::local;
 use crate::diagnose::causes::causes;
 use crate::evidence::{Evidence, Gap, Mode};
+use crate::judge::files::Answers;
 use crate::judge::matrix;
 use crate::probe::plan::plan;
 use crate::probe::run::{Route, run};
 use crate::ray::Model;
 use crate::ray::parties::model;
-use crate::report::{Options, Report, clean};
+use crate::report::{Options, Report, clean, verification};
 
 /// The longest wait for an API server's first answer.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -81,6 +82,24 @@ pub(super) fn findings_of(evidence: &Evidence, model: &Model, judge: &Judge) -> 
     let matrix = matrix::judge(evidence, model, now);
     let findings = checks::examine(&Case { evidence, model, matrix: &matrix, now });
     Report::build(evidence, model, &matrix, &findings, &[], &options(judge, now, false))
+}
+
+/// Judges files alone by a model of a process that uses them.
+pub(super) fn files(
+    evidence: &Evidence,
+    model: &Model,
+    answers: &Answers,
+    asked: &verification::Asked,
+    judge: &Judge,
+    nothing_read: bool,
+) -> Report {
+    let now = judge.now.unwrap_or(evidence.taken_at);
+    let matrix = matrix::judge(evidence, model, now);
+    let findings = checks::examine(&Case { evidence, model, matrix: &matrix, now });
+    let causes = causes(model, evidence, now, &matrix, &findings);
+    let options = options(judge, now, nothing_read);
+    let report = Report::build(evidence, model, &matrix, &findings, &causes, &options);
+    report.of_files(answers, asked, model.profiles, &findings, &options)
 }
 
 fn options(judge: &Judge, now: Timestamp, nothing_read: bool) -> Options {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::checks::{Finding, Severity};
 use crate::evidence::Evidence;
 use crate::judge::{Judged, Verdict, matrix};
-use crate::ray::{Before, Model};
+use crate::ray::{Address, Before, Model, Port};
 
 use super::edit::{self, Edit};
 use super::remedy;
@@ -212,10 +212,12 @@ impl<'a> Search<'a> {
             n => format!(", and {n} more"),
         };
         let times = if connection.count > 1 { format!(", {} times", connection.count) } else { String::new() };
-        format!(
-            "{failing} of {all} {noun} {verb}: {dialer} to {target} at {}:{} ({}){times}{more}",
-            connection.address, connection.port, connection.why
-        )
+        let at = match (&connection.address, connection.port) {
+            (Address::Unnamed, Port::Any) => String::new(),
+            (address, Port::Any) => format!(" at {address}"),
+            (address, port) => format!(" at {address}:{port}"),
+        };
+        format!("{failing} of {all} {noun} {verb}: {dialer} to {target}{at} ({}){times}{more}", connection.why)
     }
 
     /// An error that can be mended, breaks no connection, and is no part of a cause already named.

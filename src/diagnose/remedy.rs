@@ -25,11 +25,15 @@ pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
         }
     }
     // What starts pods again comes after what they should read.
-    let (restarts, others): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| s.text.starts_with(RESTART));
+    let (restarts, others): (Vec<_>, Vec<_>) =
+        steps.into_iter().partition(|s| s.text.starts_with(RESTART) || s.text.starts_with(RESTART_ALL));
     Remedy { steps: others.into_iter().chain(restarts).collect() }
 }
 
 const RESTART: &str = "Start the pods again";
+const RESTART_ALL: &str = "Start every process that uses these files again";
+/// The kind of a party of which nothing but its files is known.
+const PROCESS: &str = "Process";
 
 fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> {
     let party = |at: &usize| model.parties.get(*at);
@@ -249,6 +253,7 @@ fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Vec<RemedyStep> {
             party.container,
             party.object
         ),
+        Place::Local(path) => format!("Put {wanted} into {path}"),
         _ => format!("Mount {wanted} at {} in container {} of {}", path_of(party, slot), party.container, party.object),
     };
     vec![text_step(text), restart(party)]
@@ -341,22 +346,32 @@ fn issue(evidence: &Evidence, holders: &[&Party], text: &str, added: &[String]) 
         Place::Key { kind: SourceKind::Secret, namespace, name, .. } => Some((namespace.clone(), name.clone())),
         _ => None,
     });
+    let name_of = leaf.and_then(|leaf| leaf.common_name).filter(|cn| plain(cn)).unwrap_or_else(|| "ray".into());
+    let local = holders.iter().any(|p| matches!(p.certificate.place, Place::Local(_)));
     let command = match stored {
         Some((namespace, name)) if plain(&sans.join(",")) && !sans.is_empty() => {
             let kind = evidence.secret(&namespace, &name).found().map_or("Opaque".to_owned(), |s| s.kind.clone());
             let kind = if kind.is_empty() { "Opaque".to_owned() } else { kind };
-            let name_of = leaf.and_then(|leaf| leaf.common_name).filter(|cn| plain(cn)).unwrap_or_else(|| "ray".into());
             Some(format!(
-                "openssl req -new -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj /CN={name_of}\n\
-                 printf 'basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\nextendedKeyUsage=serverAuth,clientAuth\\nsubjectAltName={}\\n' > tls.ext\n\
-                 openssl x509 -req -sha256 -days 365 -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile tls.ext -out tls.crt\n\
+                "{}\n\
                  kubectl -n {namespace} create secret generic {name} --type={kind} --from-file=tls.crt --from-file=tls.key --from-file=ca.crt --dry-run=client -o yaml | kubectl apply -f -",
-                sans.join(",")
+                made(&name_of, &sans)
             ))
         }
+        None if local && plain(&sans.join(",")) && !sans.is_empty() => Some(made(&name_of, &sans)),
         _ => None,
     };
     RemedyStep { text: text.to_owned(), command, patch: None }
+}
+
+/// The openssl lines that make a key and a leaf for it, signed by the CA.
+fn made(common_name: &str, sans: &[String]) -> String {
+    format!(
+        "openssl req -new -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj /CN={common_name}\n\
+         printf 'basicConstraints=critical,CA:FALSE\\nkeyUsage=critical,digitalSignature,keyEncipherment\\nextendedKeyUsage=serverAuth,clientAuth\\nsubjectAltName={}\\n' > tls.ext\n\
+         openssl x509 -req -sha256 -days 365 -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile tls.ext -out tls.crt",
+        sans.join(",")
+    )
 }
 
 fn restart(party: &Party) -> RemedyStep {
@@ -370,6 +385,7 @@ fn restart(party: &Party) -> RemedyStep {
             format!("{RESTART} ({}): Ray reads its files at start only", party.object),
             Some(format!("kubectl -n {namespace} delete pod -l ray.io/cluster={}", party.object.name)),
         ),
+        (None, PROCESS) => (format!("{RESTART_ALL}: Ray reads its files at start only"), None),
         (None, "Shell") => ("Start the Ray program in this shell again".to_owned(), None),
         (None, kind) => (
             format!("{RESTART} ({}): Ray reads its files at start only", party.object),

@@ -146,6 +146,7 @@ fn tls_verdict(
     let host = match &at.address {
         Address::Typed(host) => Some(host.clone()),
         Address::Loopback => Some("127.0.0.1".into()),
+        Address::Unnamed => None,
         Address::PodIps(_) => {
             let pod = target.pods.iter().find(|pod| pod.name == handshake.target.pod);
             pod.and_then(|pod| pod.ips.first()).map(ToString::to_string)

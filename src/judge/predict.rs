@@ -42,8 +42,14 @@ pub(super) fn connection(
             return Verdict::Reject { by, reason: reason.clone() };
         }
     }
-    let server = server(connection, target, theirs, &ours.trust, now, profile);
-    let client = client(ours, &theirs.trust, now, profile);
+    let server = match connection.only {
+        Some(Role::Client) => Grpc::Accept,
+        _ => server(connection, target, theirs, &ours.trust, now, profile),
+    };
+    let client = match connection.only {
+        Some(Role::Server) => Grpc::Accept,
+        _ => client(ours, &theirs.trust, now, profile),
+    };
     combine(server, client)
 }
 
@@ -146,6 +152,7 @@ fn names(
     let hosts: Vec<String> = match &connection.address {
         Address::Typed(host) => vec![host.clone()],
         Address::Loopback => vec!["127.0.0.1".into()],
+        Address::Unnamed => Vec::new(),
         Address::PodIps(_) if theirs.covers_pods => Vec::new(),
         Address::PodIps(ips) if ips.is_empty() => return beforehand(leaf, profile),
         Address::PodIps(ips) => match pod.and_then(|pod| target.pods.iter().find(|p| p.name == pod)) {

@@ -156,11 +156,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
             return Loaded::Unknown(format!("{}: {why}", file.variable));
         }
     };
-    let own = |facts: &FileFacts| {
-        let first = facts.certificates.blocks.first().and_then(|block| parse(block).ok());
-        first.map(|leaf| leaf.key.spki_sha256)
-    };
-    let fits = own(facts);
+    let fits = own_key(facts);
     let (key, note) = match &party.key.content {
         _ if party.key.mended => (Key::Usable(fits.as_deref()), None),
         Seen::Found(key) => (usable(key), None),
@@ -206,8 +202,18 @@ fn no_key(file: &TlsFile) -> Failure {
     Failure::File { variable: file.variable, text: "it holds no private key that gRPC can load".into() }
 }
 
+/// The public half that the key of the first certificate has, SHA-256, hex.
+pub(super) fn own_key(facts: &FileFacts) -> Option<String> {
+    facts.certificates.blocks.first().and_then(|block| parse(block).ok()).map(|leaf| leaf.key.spki_sha256)
+}
+
+/// The certificates of a file, up to the first block that is none.
+pub(super) fn certificates(facts: &FileFacts) -> Vec<Certificate> {
+    facts.certificates.blocks.iter().map_while(|block| parse(block).ok()).collect()
+}
+
 /// gRPC reads the first private key of the file.
-fn usable(file: &FileFacts) -> Key<'_> {
+pub(super) fn usable(file: &FileFacts) -> Key<'_> {
     match file.keys.first() {
         None if file.size == 0 => Key::Empty,
         None => Key::Missing,

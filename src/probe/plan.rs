@@ -73,7 +73,7 @@ type Shown = (Option<String>, Option<String>);
 fn number(port: Port) -> Option<u16> {
     match port {
         Port::Gcs(number) | Port::Client(number) | Port::Node(Some(number)) => Some(number),
-        Port::Node(None) | Port::Session => None,
+        Port::Node(None) | Port::Session | Port::Any => None,
     }
 }
 
@@ -81,7 +81,7 @@ fn number(port: Port) -> Option<u16> {
 #[allow(clippy::option_option)]
 fn sent_name(connection: &Connection) -> Option<Option<String>> {
     match &connection.address {
-        Address::Loopback => None,
+        Address::Loopback | Address::Unnamed => None,
         Address::PodIps(_) => Some(None),
         Address::Typed(host) => Some(host.parse::<IpAddr>().is_err().then(|| host.clone())),
     }
@@ -186,6 +186,7 @@ mod tests {
             misdirected: None,
             needed: true,
             count: 1,
+            only: None,
         }
     }
 

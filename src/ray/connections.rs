@@ -112,6 +112,7 @@ impl std::fmt::Display for Address {
                 [ip] => write!(f, "{ip}"),
                 _ => write!(f, "pod-ip"),
             },
+            Address::Unnamed => write!(f, "any-name"),
         }
     }
 }
@@ -122,6 +123,7 @@ impl std::fmt::Display for Port {
             Port::Gcs(port) | Port::Client(port) | Port::Node(Some(port)) => write!(f, "{port}"),
             Port::Node(None) => write!(f, "node"),
             Port::Session => write!(f, "session"),
+            Port::Any => write!(f, "any"),
         }
     }
 }
@@ -131,7 +133,7 @@ impl Port {
     pub fn number(self) -> Option<u16> {
         match self {
             Port::Gcs(port) | Port::Client(port) | Port::Node(Some(port)) => Some(port),
-            Port::Node(None) | Port::Session => None,
+            Port::Node(None) | Port::Session | Port::Any => None,
         }
     }
 
@@ -155,7 +157,7 @@ fn connection(
 ) -> Connection {
     let id = format!("{}>{}@{address}:{port}", drafts[dialer].party.id, drafts[target].party.id);
     let misdirected = misdirected(evidence, &drafts[dialer], &drafts[target], &address, port);
-    Connection { id, dialer, target, address, port, why, misdirected, needed, count }
+    Connection { id, dialer, target, address, port, why, misdirected, needed, count, only: None }
 }
 
 /// The address by which others dial the node of a party.
@@ -176,7 +178,7 @@ fn misdirected(evidence: &Evidence, dialer: &Draft, target: &Draft, address: &Ad
     let (typed, wanted, name) = match port {
         Port::Client(typed) => (typed, target.client_port, "Ray Client"),
         Port::Gcs(typed) => (typed, target.gcs_port, "the GCS"),
-        Port::Node(_) | Port::Session => return None,
+        Port::Node(_) | Port::Session | Port::Any => return None,
     };
     let other = match port.is_python() {
         true => (target.gcs_port, "the GCS"),

@@ -51,6 +51,7 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
             misdirected: None,
             needed: true,
             count: 1,
+            only: None,
         });
         let pod = Pod { name: String::new(), ips: Vec::new(), phase: String::new(), containers: Vec::new() };
         parties.push(Party { pods: vec![pod], ..party(&target.host, nothing) });
@@ -71,7 +72,8 @@ pub fn spoke(outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
+/// A party of which nothing is known but what the caller fills in.
+pub(super) fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
     Party {
         id: id.to_owned(),
         role: Role::Head,
@@ -93,7 +95,8 @@ fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Party {
     }
 }
 
-fn file(evidence: &Evidence, variable: &'static str, path: Option<&str>) -> TlsFile {
+/// A file of this machine as Ray would be told of it by its variable.
+pub(super) fn file(evidence: &Evidence, variable: &'static str, path: Option<&str>) -> TlsFile {
     let content = match path {
         None => Seen::Unseen(Why::NotAsked),
         Some(path) => evidence.file(path).map(|content| content.facts.clone()),

@@ -42,6 +42,7 @@ impl Report {
             connections,
             passed: super::passed::passed(evidence, model, findings),
             not_judged,
+            verification: None,
             source: evidence.source.clone(),
             ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(Ladder::of).collect(),
         }

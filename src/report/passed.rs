@@ -11,6 +11,9 @@ pub(super) fn passed(evidence: &Evidence, model: &Model, findings: &[Finding]) -
 
 fn witnessed(code: &str, evidence: &Evidence, model: &Model) -> bool {
     let parties = &model.parties;
+    if evidence.mode == Mode::Files && !of_files(code) {
+        return false;
+    }
     let group = code.trim_end_matches(|c: char| c.is_ascii_digit());
     match group {
         "CRT" | "CHN" | "NAM" => seen(parties, |p| vec![&p.certificate, &p.trust]),
@@ -27,6 +30,13 @@ fn witnessed(code: &str, evidence: &Evidence, model: &Model) -> bool {
         "DOC" => matches!(evidence.mode, Mode::Manifests | Mode::Files),
         _ => !parties.is_empty() && parties.iter().all(|p| !matches!(p.switch, Seen::Unseen(_))),
     }
+}
+
+/// Whether a check asks about files and not about how they are used.
+fn of_files(code: &str) -> bool {
+    let anywhere = ["SEC03", "SEC04", "SEC06", "SEC07", "NAM02", "NAM07", "NAM08", "NAM09", "NAM10", "DOC01"];
+    let group = code.trim_end_matches(|c: char| c.is_ascii_digit());
+    code != "CHN02" && matches!(group, "CRT" | "CHN" | "KEY") || anywhere.contains(&code)
 }
 
 /// Whether a party speaks TLS, and every file of those that do was seen, be it absent.

@@ -1,6 +1,7 @@
 //! The report for people, top to bottom: verdict, causes, the matrix where something is red, other findings, what was not
 //! judged, what passed.
 
+mod answers;
 mod text;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,9 @@ pub fn render(report: &Report, look: Look) -> String {
     if !report.source.is_empty() {
         paper.para("", "", DIM, &format!("{}, at {}", clean(&report.source), seconds(report.taken_at)));
     }
+    if let Some(verification) = &report.verification {
+        answers::answers(&mut paper, verification);
+    }
     for ladder in &report.ladders {
         paper.gap();
         paper.line("", BOLD, &clean(&ladder.target));
@@ -53,7 +57,9 @@ pub fn render(report: &Report, look: Look) -> String {
     for (number, cause) in report.causes.iter().enumerate() {
         write_cause(&mut paper, number + 1, cause, report);
     }
-    matrix(&mut paper, report);
+    if report.verification.is_none() {
+        matrix(&mut paper, report);
+    }
     findings(&mut paper, report);
     not_judged(&mut paper, report);
     paper.gap();
@@ -64,8 +70,35 @@ pub fn render(report: &Report, look: Look) -> String {
 /// What is broken, and how many connections of how many.
 pub fn verdict_line(report: &Report) -> String {
     let totals = report.totals();
+    let mut line = match &report.verification {
+        Some(verification) => format!("{}: {}", word(report.verdict), verification.sentence(report.verdict)),
+        None => connections_line(report),
+    };
+    if totals.open > 0 && report.verdict != Verdict::Unknown && report.verification.is_none() {
+        let _ = write!(line, ", {} not judged", totals.open);
+    }
+    if let Some(outage) = &report.time_to_outage {
+        let _ = write!(line, "; next outage {} ({})", seconds(outage.at), outage.because);
+    }
+    if report.incomplete {
+        line.push_str(" (incomplete: cut short by the deadline or an interruption)");
+    }
+    line
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::AtRisk => "at risk",
+        Verdict::Broken => "broken",
+        Verdict::Healthy => "healthy",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+fn connections_line(report: &Report) -> String {
+    let totals = report.totals();
     let judged = totals.all - totals.open;
-    let mut line = match report.verdict {
+    match report.verdict {
         Verdict::Broken if totals.failing > 0 => {
             format!("broken: {} of {} {}", totals.failing, plural(totals.all, "connection"), fail(totals.failing))
         }
@@ -83,23 +116,12 @@ pub fn verdict_line(report: &Report) -> String {
             format!("at risk: {} of {all} {fail} that Ray can do without", totals.failing)
         }
         Verdict::AtRisk | Verdict::Healthy => {
-            let word = if report.verdict == Verdict::AtRisk { "at risk" } else { "healthy" };
             let verb = if judged == 1 { "works" } else { "work" };
-            format!("{word}: {} {verb}", plural(judged, "judged connection"))
+            format!("{}: {} {verb}", word(report.verdict), plural(judged, "judged connection"))
         }
         Verdict::Unknown if totals.all == 0 => "unknown: no Ray connection was found to judge".into(),
         Verdict::Unknown => format!("unknown: none of {} could be judged", plural(totals.all, "connection")),
-    };
-    if totals.open > 0 && report.verdict != Verdict::Unknown {
-        let _ = write!(line, ", {} not judged", totals.open);
     }
-    if let Some(outage) = &report.time_to_outage {
-        let _ = write!(line, "; next outage {} ({})", seconds(outage.at), outage.because);
-    }
-    if report.incomplete {
-        line.push_str(" (incomplete: cut short by the deadline or an interruption)");
-    }
-    line
 }
 
 fn fail(count: usize) -> &'static str {

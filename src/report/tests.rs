@@ -84,6 +84,7 @@ pub(super) fn scene() -> Scene {
         misdirected: None,
         needed: true,
         count,
+        only: None,
     };
     let refused = judge::Verdict::Reject {
         by: Side::Dialer,

@@ -57,6 +57,7 @@ pub(super) fn address(address: &Address) -> String {
     match address {
         Address::Typed(host) => host.clone(),
         Address::Loopback => "127.0.0.1".into(),
+        Address::Unnamed => "any name".into(),
         Address::PodIps(ips) => match ips.as_slice() {
             [] => "pod IP".into(),
             [one] => one.to_string(),
@@ -71,6 +72,7 @@ pub(super) fn port(port: Port) -> (Option<u16>, String) {
         Port::Gcs(number) | Port::Client(number) | Port::Node(Some(number)) => (Some(number), number.to_string()),
         Port::Node(None) => (None, "node ports".into()),
         Port::Session => (None, "23000-23999".into()),
+        Port::Any => (None, "any port".into()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::checks::lens;
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::Fix;
 use crate::grpc::certificate::Purpose;
+use crate::grpc::verdict::Role as Presenter;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -23,6 +24,9 @@ Authority: RFC 5280 section 4.2.1.12; BoringSSL purpose `ssl_client`: `unsupport
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
+    if !lens::asked(case, Presenter::Client) {
+        return;
+    }
     for leaf in super::leaves(case) {
         let parties = leaf.judged_for(case, |_| true);
         if !super::excludes(&leaf.certificate, &Purpose::ClientAuth) || parties.is_empty() {

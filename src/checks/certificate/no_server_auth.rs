@@ -4,6 +4,7 @@ use crate::checks::lens;
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::Fix;
 use crate::grpc::certificate::Purpose;
+use crate::grpc::verdict::Role as Presenter;
 use crate::ray::Role;
 
 /// The check.
@@ -24,6 +25,9 @@ Authority: RFC 5280 section 4.2.1.12; BoringSSL purpose `ssl_server`: `unsupport
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
+    if !lens::asked(case, Presenter::Server) {
+        return;
+    }
     for leaf in super::leaves(case) {
         let parties = leaf.judged_for(case, |role| matches!(role, Role::Head | Role::Worker(_)));
         if !super::excludes(&leaf.certificate, &Purpose::ServerAuth) || parties.is_empty() {

@@ -44,7 +44,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         };
         let (Some(leaf), Some(top)) = (chain.first(), super::top(chain)) else { continue };
         let message = format!(
-            "Certificate {} in {} is {}, and no trust file of the cluster has that: {} refuses {}{}",
+            "Certificate {} in {} is {}, and no trust file has that: {} refuses {}{}",
             leaf.subject,
             lens::phrase(&shared.subject),
             issued(leaf, top),

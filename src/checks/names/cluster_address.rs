@@ -25,7 +25,7 @@ Authority: gRPC `src/core/tsi/ssl_transport_security.cc`; KubeRay `ray-operator/
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     super::typed_names(case, findings, |c: &Connection| {
-        super::typed(c) && matches!(c.port, Port::Gcs(_) | Port::Node(_))
+        super::typed(c) && matches!(c.port, Port::Gcs(_) | Port::Node(_) | Port::Any)
     });
 }
 
