@@ -58,12 +58,15 @@ pub fn build<'a>(
         untrusted -= 1;
         last = certificates.last().copied().unwrap_or(leaf);
     }
-    while !is_self_signed(last) && certificates.len() < DEPTH {
+    // Trusted certificates that issued each other go round until the path is as long as one may be, which is no error.
+    let mut is_circle = false;
+    while !is_self_signed(last) && certificates.len() < LONGEST {
         let Some(next) = store.issuer_of(last)? else { break };
+        is_circle |= certificates.iter().skip(untrusted).any(|before| std::ptr::eq(*before, next));
         last = next;
         certificates.push(last);
     }
-    if certificates.len() >= DEPTH {
+    if certificates.len() >= DEPTH && !is_circle {
         return Err(format!("the path is {DEPTH} certificates long or longer"));
     }
     if untrusted == certificates.len() {
@@ -109,6 +112,9 @@ pub(super) fn is_self_issued(certificate: &Certificate) -> bool {
 /// Longer paths are near gRPC's limit of 100, where its transport fails before its rules do.
 const DEPTH: usize = 90;
 
+/// A leaf and BoringSSL's limit of 100 above it.
+const LONGEST: usize = 101;
+
 /// Trusted certificates up to which Python's gRPC keeps those of equal name in the order of the file.
 const STABLE: usize = 16;
 
@@ -139,8 +145,9 @@ impl<'a> Store<'a> {
         }
         let mut held: Vec<&Certificate> = Vec::new();
         for certificate in trust {
-            sort(&mut held, profile);
+            // Equal names change places at every sort, and gRPC does not sort again when one was held already.
             if !held.contains(&certificate) {
+                sort(&mut held, profile);
                 held.push(certificate);
             }
         }
@@ -208,5 +215,55 @@ fn sift_down(held: &mut [&Certificate], mut root: usize, end: usize) {
         }
         held.swap(root, largest);
         root = largest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// CAs without key ids, each by subject and issuer; all have one key.
+    fn cas(names: &[(&str, &str)]) -> Vec<Certificate> {
+        let key = KeyPair::generate().unwrap();
+        let named = |name: &str| {
+            let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params
+        };
+        let made = names.iter().enumerate().map(|(number, (subject, issuer))| {
+            let issuer = Issuer::new(named(issuer), &key);
+            let mut params = named(subject);
+            params.serial_number = Some((number as u64 + 1).into());
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let made = Certificate::parse(params.signed_by(&key, &issuer).unwrap().der()).unwrap();
+            Certificate { subject_key_id: None, authority_key_id: None, ..made }
+        });
+        made.collect()
+    }
+
+    fn serials<'a>(certificates: impl IntoIterator<Item = &'a &'a Certificate>) -> Vec<String> {
+        certificates.into_iter().map(|certificate| certificate.serial.clone()).collect()
+    }
+
+    #[test]
+    fn a_certificate_that_is_trusted_twice_does_not_change_the_order() {
+        let once = cas(&[("CA", "CA"); 4]);
+        for place in 1..=once.len() {
+            let mut twice = once.clone();
+            twice.insert(place, once[place - 1].clone());
+            let [once, twice] = [&once, &twice].map(|trust| serials(&Store::new(trust, Profile::Core).held));
+            assert_eq!(twice, once, "the {place}th twice");
+        }
+    }
+
+    #[test]
+    fn trusted_certificates_that_issued_each_other_are_a_path() {
+        let all = cas(&[("leaf", "A"), ("A", "B"), ("B", "A")]);
+        let path = build(&all[..1], &all[1..], Profile::Core).unwrap().unwrap();
+        assert_eq!((path.certificates.len(), path.untrusted, path.broken), (101, 1, None));
+        assert_eq!(serials(&path.certificates[..4]), ["01", "02", "03", "02"]);
     }
 }
