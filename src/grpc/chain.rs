@@ -98,9 +98,6 @@ fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<Str
     let has = |certificate: &Certificate, what: &String| Some(format!("{} has {what}", certificate.subject));
     for (at, certificate) in path.certificates.iter().enumerate() {
         let trusted = at >= path.untrusted;
-        if trusted && !certificate.malformed.is_empty() {
-            return Some(format!("in the trusted {} {}", certificate.subject, certificate.malformed.join(", ")));
-        }
         let is_top = at + 1 == path.certificates.len();
         let is_void =
             |what: &str| is_top && extensions::is_void_at_top(what) || trusted && extensions::is_void_in_anchor(what);
@@ -154,14 +151,17 @@ fn malformed(profile: Profile, certificate: &Certificate) -> Result<(), Box<Reas
     reject(Fault::Other, Some(certificate), text, words)
 }
 
-/// The rules for what is not from the trust file: critical extensions, CA use, purposes, path lengths.
+/// The rules for what is not from the trust file: critical extensions, CA use, purposes, path lengths. Only that the
+/// extensions of the leaf are in order is asked of a trusted one too; no other certificate gets on a path without that.
 fn uses(case: &Case<'_>, path: &Path<'_>) -> Result<(), Box<Reason>> {
+    if let Some(leaf) = path.certificates.first()
+        && !leaf.malformed.is_empty()
+    {
+        return malformed(case.profile, leaf);
+    }
     let mut below = 0u32;
     for (at, certificate) in path.certificates.iter().take(path.untrusted).enumerate() {
         let subject = &certificate.subject;
-        if !certificate.malformed.is_empty() {
-            return malformed(case.profile, certificate);
-        }
         if let Some(oid) = certificate.unknown_critical.first() {
             let text = format!("{subject} has the critical extension {oid}, which gRPC does not know");
             let words = failed(case.profile, "unhandled critical extension");

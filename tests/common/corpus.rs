@@ -8,7 +8,7 @@ use raytls::collect::files::private_keys;
 use raytls::evidence::{KeyFacts, KeyForm};
 use raytls::grpc::pem;
 use raytls::grpc::profile::Profile;
-use raytls::grpc::verdict::{Case, Key, Role, Verdict, load_identity, load_trust, peer};
+use raytls::grpc::verdict::{Case, Fault, Key, Reason, Role, Verdict, load_identity, load_trust, peer};
 use serde::{Deserialize, Serialize};
 
 /// A file in the format of `fixtures/verdicts/open.json`.
@@ -89,6 +89,15 @@ impl Judged<'_> {
             (Verdict::Accept, "accept") | (Verdict::Reject(_), "reject") => Outcome::Agreed,
             _ => Outcome::Wrong,
         }
+    }
+
+    /// Whether gRPC printed what the reason of a refusal says it prints.
+    pub fn has_the_words(&self) -> bool {
+        let Verdict::Reject(Reason { words: Some(words), fault, .. }) = &self.verdict else { return true };
+        let printed = format!("{}\n{}", self.measured.error, self.measured.verifier_log);
+        // Not every process logs, and a host name is only in the status of the one that dialled.
+        let is_logged = printed.contains("SSL_ERROR") || *fault == Fault::Load || *fault == Fault::Name;
+        self.id == "pem-ca-empty" || self.measured.stage == "crash" || !is_logged || printed.contains(words)
     }
 
     /// Whether a refusal comes in the step in which gRPC's came.

@@ -26,6 +26,7 @@ mod der;
 mod extensions;
 mod faults;
 mod keys;
+mod names;
 mod pem;
 mod rng;
 mod runner;
@@ -135,7 +136,16 @@ fn compare(corpus: &Corpus, profiles: &[&str], now: Timestamp, file: &str) -> Ve
             )
         };
         match judged.outcome() {
-            Outcome::Agreed => count("agreed"),
+            Outcome::Agreed => {
+                count("agreed");
+                if measured.verdict == "reject" && !judged.is_refused_in_the_same_step() {
+                    count("in another step");
+                    println!("refused in another step: {}", said());
+                } else if !judged.has_the_words() {
+                    count("in other words");
+                    println!("refused in other words: {}", said());
+                }
+            }
             Outcome::CannotTell => {
                 count("cannot tell");
                 println!("cannot tell: {}", said());
@@ -150,7 +160,8 @@ fn compare(corpus: &Corpus, profiles: &[&str], now: Timestamp, file: &str) -> Ve
     for profile in profiles {
         let get = |what| counts.get(&(*profile, what)).copied().unwrap_or(0);
         let all = get("all");
-        let line = ["agreed", "cannot tell", "wrong", "accepted"].map(|what| format!("{what} {}", get(what)));
+        let line = ["agreed", "cannot tell", "wrong", "accepted", "in another step", "in other words"]
+            .map(|what| format!("{what} {}", get(what)));
         println!("{profile}: {}, of {all}", line.join(", "));
         if get("cannot tell") * 100 > all * CANNOT_TELL {
             problems.push(format!("{profile}: more than {CANNOT_TELL} % cannot be told"));

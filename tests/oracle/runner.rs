@@ -97,7 +97,8 @@ const LOAD: [&str; 6] = [
 ];
 
 /// Words of gRPC that show a refusal by the peer.
-const HANDSHAKE: [&str; 6] = [
+const HANDSHAKE: [&str; 7] = [
+    "SAN IP Address contained invalid IP",
     "Handshake failed with",
     "is not in peer certificate",
     "Hostname Verification Check failed",

@@ -11,7 +11,7 @@ use crate::extensions::{self, CERT_SIGN, CRL_SIGN, DIGITAL_SIGNATURE, Name};
 use crate::keys::{Key, Kind, Pool};
 use crate::rng::Rng;
 use crate::runner::Good;
-use crate::{chains, pem};
+use crate::{chains, names, pem};
 
 /// What a kind of situation is drawn from.
 pub(crate) struct Draw<'a> {
@@ -42,7 +42,7 @@ pub(crate) struct Drawn {
 type Generator = fn(&mut Draw<'_>) -> Drawn;
 
 /// Weight, name, function. New ones go to the end, and a weight that changes makes old seeds mean other situations.
-const KINDS: [(usize, (&str, Generator)); 7] = [
+const KINDS: [(usize, (&str, Generator)); 8] = [
     (30, ("plain", chains::plain)),
     (14, ("namesakes", chains::namesakes)),
     (10, ("renewed", chains::renewed)),
@@ -50,6 +50,7 @@ const KINDS: [(usize, (&str, Generator)); 7] = [
     (6, ("self-signed", chains::self_signed)),
     (6, ("trusted-leaf", chains::trusted_leaf)),
     (14, ("tangle", chains::tangle)),
+    (20, ("names", names::names)),
 ];
 
 /// The cases of a run.
