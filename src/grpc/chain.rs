@@ -39,7 +39,7 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
         return reject(Fault::Other, Some(leaf), text, None);
     }
     if let (Role::Server, Some(host)) = (case.role, case.name) {
-        name(leaf, names::bare(host), case.profile)?;
+        name(leaf, host, case.profile)?;
     }
     Ok(cannot)
 }
@@ -335,12 +335,13 @@ fn dates(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Bo
     reject(fault, Some(certificate), text, failed(case.profile, words))
 }
 
-fn name(leaf: &Certificate, host: &str, profile: Profile) -> Result<(), Box<Reason>> {
+fn name(leaf: &Certificate, dialled: &str, profile: Profile) -> Result<(), Box<Reason>> {
+    let host = names::bare(dialled);
     if names::covers(leaf, host, profile) {
         return Ok(());
     }
     let words = match profile.tls_name_rule {
-        false => format!("Peer name {host} is not in peer certificate"),
+        false => format!("Peer name {} is not in peer certificate", names::printed(dialled)),
         true if names::tls(leaf, host) => "call host does not match SSL server name".into(),
         true => "Hostname Verification Check failed.".into(),
     };

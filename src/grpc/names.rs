@@ -13,9 +13,14 @@ pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
     (!profile.tls_name_rule || tls(leaf, host)) && core(leaf, host)
 }
 
+/// A dialled host without brackets, as gRPC prints it: `[fe80::1%eth0]` → `fe80::1%eth0`.
+pub(super) fn printed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
 /// The host that gRPC looks for of a dialled host without port: `[fe80::1%eth0]` → `fe80::1`.
 pub fn bare(host: &str) -> &str {
-    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let inner = printed(host);
     match inner.split_once('%') {
         Some((address, _)) if address.contains(':') => address,
         _ => inner,
@@ -37,14 +42,19 @@ pub fn ip_text(octets: &[u8]) -> Option<String> {
     Some(Ipv6Addr::from(octets).to_string())
 }
 
-/// Whether gRPC takes a host for an IP address: `010.0.0.5`, `999.1.1.1` and `1.2.3.4.5` count, `10.0.0.5.` does not.
+/// Whether gRPC takes a host for an IP address: `010.0.0.5`, `999.1.1.1` and `1.2.3.4.5` count, `10.0.0.5.` does not. It
+/// goes through the characters until a colon, so `2001:db8::a` and `::1` count, `fd00::a` and `12345::` do not.
 pub fn looks_like_ip(host: &str) -> bool {
-    if host.contains(':') {
-        return true;
+    let (mut dots, mut digits) = (0, 0);
+    for octet in host.bytes() {
+        match octet {
+            b':' => return true,
+            b'0'..=b'9' if digits < 4 => digits += 1,
+            b'.' if dots < 4 && digits > 0 => (dots, digits) = (dots + 1, 0),
+            _ => return false,
+        }
     }
-    let groups = host.split('.').collect::<Vec<_>>();
-    matches!(groups.len(), 4 | 5)
-        && groups.iter().all(|group| (1..=4).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_digit()))
+    dots >= 3 && digits > 0
 }
 
 fn core(leaf: &Certificate, host: &str) -> bool {
@@ -89,15 +99,19 @@ pub(super) fn tls(leaf: &Certificate, host: &str) -> bool {
     let mut dns = names
         .iter()
         .filter_map(|name| match name {
-            // It gets the text as a C string.
-            Name::Dns(text) => Some(text.split('\0').next().unwrap_or_default()),
+            Name::Dns(text) => Some(c_string(text)),
             _ => None,
         })
         .peekable();
     let has_dns = dns.peek().is_some();
     dns.any(|name| tls_matches(name, host))
         || names.iter().any(|name| matches!(name, Name::Ip(octets) if ip_text(octets).as_deref() == Some(host)))
-        || !has_dns && leaf.common_name.as_deref().is_some_and(|name| tls_matches(name, host))
+        || !has_dns && leaf.common_name.as_deref().is_some_and(|name| tls_matches(c_string(name), host))
+}
+
+/// The TLS credentials get text as C strings.
+fn c_string(text: &str) -> &str {
+    text.split('\0').next().unwrap_or_default()
 }
 
 fn tls_matches(entry: &str, host: &str) -> bool {
@@ -123,10 +137,22 @@ mod tests {
 
     #[test]
     fn what_looks_like_an_ip() {
-        for host in ["10.0.0.5", "010.0.0.5", "999.1.1.1", "1.2.3.4.5", "::1", "a:b"] {
+        for host in ["10.0.0.5", "010.0.0.5", "999.1.1.1", "1.2.3.4.5", "::1", "2001:db8::a", "1.2:"] {
             assert!(looks_like_ip(host), "{host}");
         }
-        for host in ["10.0.0.5.", "1.2.3", "1.2.3.4.5.6", "12345.1.1.1", "head", "", "1..2.3", "1234567.8.9"] {
+        for host in [
+            "10.0.0.5.",
+            "1.2.3",
+            "1.2.3.4.5.6",
+            "12345.1.1.1",
+            "head",
+            "",
+            "1..2.3",
+            "1234567.8.9",
+            "fd00::a",
+            "a:b",
+            "12345::",
+        ] {
             assert!(!looks_like_ip(host), "{host}");
         }
     }
@@ -137,6 +163,19 @@ mod tests {
         assert_eq!(bare("fe80::1%eth0"), "fe80::1");
         assert_eq!(bare("[fe80::1%eth0]"), "fe80::1");
         assert_eq!(bare("head"), "head");
+    }
+
+    /// As measured: no IP for gRPC, so case does not matter and the CN counts.
+    #[test]
+    fn an_ipv6_address_that_begins_with_a_letter_is_a_name() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let leaf = Certificate { common_name: Some("fd00::a".into()), ..Certificate::parse(der.der()).unwrap() };
+        let with = |names: &[Name]| Certificate { names: Some(names.to_vec()), ..leaf.clone() };
+        let address = with(&[Name::from_text("fd00::a")]);
+        assert!(core(&address, "fd00::a") && core(&address, "FD00::A") && core(&leaf, "FD00::A"));
+        assert!(core(&with(&[Name::Dns("FD00::A.".into())]), "fd00::a"));
+        assert!(!core(&with(&[Name::from_text("2001:db8::a")]), "2001:DB8::A"));
     }
 
     #[test]

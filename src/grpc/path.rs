@@ -254,7 +254,7 @@ mod tests {
         for place in 1..=once.len() {
             let mut twice = once.clone();
             twice.insert(place, once[place - 1].clone());
-            let [once, twice] = [&once, &twice].map(|trust| serials(&Store::new(trust, Profile::Core).held));
+            let [once, twice] = [&once, &twice].map(|trust| serials(&Store::new(trust, Profile::core()).held));
             assert_eq!(twice, once, "the {place}th twice");
         }
     }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn trusted_certificates_that_issued_each_other_are_a_path() {
         let all = cas(&[("leaf", "A"), ("A", "B"), ("B", "A")]);
-        let path = build(&all[..1], &all[1..], Profile::Core).unwrap().unwrap();
+        let path = build(&all[..1], &all[1..], Profile::core()).unwrap().unwrap();
         assert_eq!((path.certificates.len(), path.untrusted, path.broken), (101, 1, None));
         assert_eq!(serials(&path.certificates[..4]), ["01", "02", "03", "02"]);
     }

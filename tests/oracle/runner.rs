@@ -181,7 +181,7 @@ impl<'a> Pair<'a> {
         if dialled["ok"] == true {
             return Ok(accepted());
         }
-        let (stage, words) = if is_load(&dialled) { (client, &LOAD) } else { ("handshake", &HANDSHAKE) };
+        let (stage, words) = if is_load(&dialled) { (client, &LOAD[..]) } else { ("handshake", &HANDSHAKE[..]) };
         // Whether signature schemes are common, only the presenter may know.
         let has_words = words.iter().any(|word| judging.contains(word));
         refused(&dialled, if has_words && stage != "load" { judging } else { presented + &judging }, stage, words)
