@@ -61,6 +61,7 @@ pub static CHECKS: &[&Check] = &[
     &chain::ca_expired::CHECK,
     &chain::ca_cannot_sign::CHECK,
     &chain::block_ignored::CHECK,
+    &chain::order_decides::CHECK,
     &names::client_address::CHECK,
     &names::cluster_address::CHECK,
     &names::head_pod_address::CHECK,

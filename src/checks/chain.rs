@@ -4,6 +4,7 @@ pub mod block_ignored;
 pub mod ca_cannot_sign;
 pub mod ca_expired;
 pub mod intermediate_missing;
+pub mod order_decides;
 pub mod trust_differs;
 pub mod unknown_issuer;
 

@@ -69,6 +69,11 @@ pub enum Edit {
         /// Index of the party that trusts the CA.
         trusted_by: usize,
     },
+    /// Take this certificate out of every trust file.
+    Distrust {
+        /// SHA-256 of the certificate, hex.
+        certificate: String,
+    },
     /// Renew a CA in this trust file: same name and key, new dates.
     RenewCa {
         /// SHA-256 of the CA certificate, hex.
@@ -118,6 +123,8 @@ pub enum Fix {
     Dates,
     /// RSA or P-256 key, and its key file.
     Key,
+    /// The key id of its issuer as authorityKeyIdentifier.
+    KeyId,
     /// keyUsage and extendedKeyUsage for both roles.
     Uses,
 }
@@ -183,6 +190,17 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 let mut trust = certificates(&party.trust);
                 let old = trust.iter_mut().filter(|ca| ca.sha256 == *certificate);
                 if old.map(|ca| *ca = ca.with_dates(now, &ca.key.spki_sha256)).count() > 0 {
+                    party.trust.hypothetical = Some(trust);
+                    party.touched = true;
+                }
+            }
+        }
+        Edit::Distrust { certificate } => {
+            for party in &mut model.parties {
+                let mut trust = certificates(&party.trust);
+                let before = trust.len();
+                trust.retain(|ca| ca.sha256 != *certificate);
+                if trust.len() < before {
                     party.trust.hypothetical = Some(trust);
                     party.touched = true;
                 }
@@ -267,7 +285,7 @@ fn mend(leaf: &Certificate, fix: Fix, issuer: &Certificate, now: Timestamp) -> C
     let spki = &issuer.key.spki_sha256;
     match fix {
         // With its intermediates sent along, the leaf is as good as one issued by what is trusted.
-        Fix::Chain => leaf.issued_by(issuer),
+        Fix::Chain | Fix::KeyId => leaf.issued_by(issuer),
         Fix::Dates => leaf.with_dates(now, spki),
         Fix::Key => leaf.with_key_p256(spki),
         Fix::Uses => leaf.with_uses_for_both_roles(spki),

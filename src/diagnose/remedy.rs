@@ -4,7 +4,7 @@ use crate::evidence::{Evidence, Mode, ObjectRef, Seen, Shape, SourceKind};
 use crate::ray::{Model, NodeAddress, Party, Place, Role};
 
 use super::causes::{Remedy, RemedyStep};
-use super::edit::{Edit, Fix, Slot};
+use super::edit::{Edit, Fix, Slot, certificates};
 
 /// The steps that carry out these edits.
 pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
@@ -95,6 +95,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
                 },
             ]
         }
+        Edit::Distrust { certificate } => distrust(model, certificate),
         Edit::RenewCa { .. } => {
             let mut steps = vec![text_step(
                 "Renew the CA with the same key and subject, and put it in every trust file in the place of the old one",
@@ -139,6 +140,26 @@ fn injected(model: &Model, edit: &Edit) -> Option<Vec<RemedyStep>> {
         _ => return None,
     };
     Some(vec![text_step(text), restart(party)])
+}
+
+/// The certificate goes from every file that has it, and who reads those starts again.
+fn distrust(model: &Model, sha256: &str) -> Vec<RemedyStep> {
+    let has = |party: &&Party| runs(party) && certificates(&party.trust).iter().any(|ca| ca.sha256 == sha256);
+    let readers: Vec<&Party> = model.parties.iter().filter(has).collect();
+    let Some(ca) = readers.iter().flat_map(|p| certificates(&p.trust)).find(|ca| ca.sha256 == sha256) else {
+        return Vec::new();
+    };
+    let mut places: Vec<String> = readers.iter().map(|p| place_of(p, Slot::Trust)).collect();
+    places.sort();
+    places.dedup();
+    let text = format!(
+        "Take {} with SHA-256 {}… (until {}) out of {}",
+        ca.subject,
+        sha256.get(..16).unwrap_or(sha256),
+        ca.not_after,
+        places.join(" and ")
+    );
+    std::iter::once(text_step(text)).chain(readers.into_iter().map(restart)).collect()
 }
 
 fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
@@ -302,6 +323,7 @@ fn reissue(model: &Model, evidence: &Evidence, certificate: &str, fixes: &[Fix])
         Fix::Chain => "its intermediate certificates behind it in the same file",
         Fix::Dates => "new dates",
         Fix::Key => "an RSA or P-256 key",
+        Fix::KeyId => "an authorityKeyIdentifier that names its CA's key",
         Fix::Uses => "keyUsage digitalSignature and extendedKeyUsage serverAuth and clientAuth",
     });
     let what: Vec<&str> = what.collect();

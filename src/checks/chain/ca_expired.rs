@@ -31,8 +31,9 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     for shared in lens::shared(case, &[Slot::Trust]) {
         let users = shared.parties();
         let trust = lens::parsed(shared.facts);
+        let told = super::order_decides::told(case, &chains, &users, &trust);
         for (number, ca) in trust.iter().enumerate().filter(|(_, ca)| outside(ca, case)) {
-            if trust[..number].contains(ca) {
+            if trust[..number].contains(ca) || told.contains(&ca.sha256) {
                 continue;
             }
             let issued = issued(&chains, case, &users, ca);

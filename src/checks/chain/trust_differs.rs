@@ -33,6 +33,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         .filter(|d| chains.known_to(case, d.presenter).is_some())
         .filter(|d| !super::intermediate_missing::explains(case, &chains, d))
         .filter(|d| !super::ca_cannot_sign::explains(&chains, d))
+        .filter(|d| !super::order_decides::explains(case, &chains, d))
         .collect();
     let mut clusters: Vec<usize> = distrusts.iter().map(|d| case.model.parties[d.presenter].cluster).collect();
     clusters.sort_unstable();

@@ -33,6 +33,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         .filter(|d| chains.known_to(case, d.presenter).is_none())
         .filter(|d| !super::intermediate_missing::explains(case, &chains, d))
         .filter(|d| !super::ca_cannot_sign::explains(&chains, d))
+        .filter(|d| !super::order_decides::explains(case, &chains, d))
         .collect();
     for shared in lens::shared(case, &[Slot::Certificate]) {
         let users = shared.parties();
