@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rcgen::ExtendedKeyUsagePurpose;
 
-use super::pki::Authority;
+use super::pki::{Authority, Leaf};
 use super::scene::{MOUNT, SECRET, SERVICE, Scene, days};
 
 /// One way to be broken.
@@ -116,6 +116,20 @@ const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "ca-order",
+        about: "an earlier CA of the same name stands before the current one in ca.crt: right for the core, wrong for Python",
+        cause: Some("CHN16"),
+        change: |scene| {
+            let earlier = Authority::root("ray-demo-ca", (scene.now - days(700), scene.now + days(2_900)))?;
+            let mut files = scene.authority.issue(&Leaf { names_ca_key: false, ..scene.leaf() })?;
+            files.trust = earlier.pem() + &files.trust;
+            if let Some(secret) = scene.shared_secret() {
+                secret.set(&files);
+            }
+            Ok(())
+        },
+    },
+    Fault {
         name: "missing-intermediate",
         about: "an intermediate CA signed the certificate, but is neither in tls.crt nor in ca.crt",
         cause: Some("CHN03"),
@@ -150,6 +164,22 @@ const FAULTS: &[Fault] = &[
             leaf.algorithm = &rcgen::PKCS_ED25519;
             scene.use_leaf(&leaf)
         },
+    },
+    Fault {
+        name: "p521-leaf",
+        about: "the certificate has a P-521 key: it loads, and then no gRPC peer takes it",
+        cause: Some("CRT08"),
+        change: |scene| {
+            let mut leaf = scene.leaf();
+            leaf.algorithm = &rcgen::PKCS_ECDSA_P521_SHA512;
+            scene.use_leaf(&leaf)
+        },
+    },
+    Fault {
+        name: "ip-as-dns-name",
+        about: "the certificate has its IPs as DNS names: openssl refuses them, both gRPCs of Ray do not",
+        cause: None,
+        change: |scene| scene.use_leaf(&Leaf { ips_as_dns: true, ..scene.leaf() }),
     },
     Fault {
         name: "key-mismatch",

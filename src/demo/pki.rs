@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SignatureAlgorithm,
+    KeyPair, KeyUsagePurpose, SanType, SignatureAlgorithm,
 };
 
 /// A CA. No `Debug`: it holds a private key.
@@ -24,6 +24,10 @@ pub(super) struct Leaf {
     pub dates: (Timestamp, Timestamp),
     /// Extended key usages.
     pub purposes: Vec<ExtendedKeyUsagePurpose>,
+    /// Whether IP addresses are written as DNS names, as Ray's own helper does.
+    pub ips_as_dns: bool,
+    /// Whether it names the key of its CA (authorityKeyIdentifier).
+    pub names_ca_key: bool,
     /// Kind of key.
     pub algorithm: &'static SignatureAlgorithm,
 }
@@ -64,12 +68,16 @@ impl Authority {
     /// A leaf with a fresh key. `trust` is this CA; no intermediate is added.
     pub(super) fn issue(&self, leaf: &Leaf) -> Result<Files, rcgen::Error> {
         let mut params = CertificateParams::new(leaf.names.clone())?;
+        if leaf.ips_as_dns {
+            let dns = |name: &String| Ok(SanType::DnsName(name.as_str().try_into()?));
+            params.subject_alt_names = leaf.names.iter().map(dns).collect::<Result<_, rcgen::Error>>()?;
+        }
         params.distinguished_name = named("ray");
         params.not_before = SystemTime::from(leaf.dates.0).into();
         params.not_after = SystemTime::from(leaf.dates.1).into();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = leaf.purposes.clone();
-        params.use_authority_key_identifier_extension = true;
+        params.use_authority_key_identifier_extension = leaf.names_ca_key;
         let key = KeyPair::generate_for(leaf.algorithm)?;
         let certificate = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key))?;
         Ok(Files { certificate: certificate.pem(), key: key.serialize_pem(), trust: self.pem() })

@@ -117,6 +117,8 @@ impl Scene {
             names,
             dates: (self.now - days(30), self.now + days(335)),
             purposes: vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            ips_as_dns: false,
+            names_ca_key: true,
             algorithm: &rcgen::PKCS_ECDSA_P256_SHA256,
         }
     }
