@@ -17,6 +17,10 @@ test:
 deny:
     cargo deny check
 
+# Random situations, judged by the rules and by real gRPC.
+oracle:
+    cargo test --features oracle --test oracle -- --nocapture
+
 # The pages that are generated.
 docs:
     cargo run -- explain --all > docs/checks.md

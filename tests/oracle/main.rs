@@ -143,7 +143,10 @@ fn compare(corpus: &Corpus, profiles: &[&str], now: Timestamp, file: &str) -> Ve
                     println!("refused in another step: {}", said());
                 } else if !judged.has_the_words() {
                     count("in other words");
-                    println!("refused in other words: {}", said());
+                    // Mostly what earlier errors left in BoringSSL's queue.
+                    if counts.get(&(judged.key, "in other words")).is_some_and(|found| *found <= SHOWN) {
+                        println!("refused in other words: {}", said());
+                    }
                 }
             }
             Outcome::CannotTell => {
@@ -200,6 +203,9 @@ fn newest(corpus: &mut Corpus, good: &Good, now: Timestamp) {
 }
 
 const NEWEST: &str = "newest";
+
+/// Refusals with other words that are printed per profile; none is a reason to fail.
+const SHOWN: usize = 3;
 
 fn recorded_verdicts_come_out_again(file: &Path, good: &Good) {
     let recorded: Corpus = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
