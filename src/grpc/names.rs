@@ -1,6 +1,6 @@
 //! Which dialled names a server certificate covers.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::certificate::{Certificate, Name};
 use super::profile::Profile;
@@ -60,25 +60,44 @@ pub fn looks_like_ip(host: &str) -> bool {
 fn core(leaf: &Certificate, host: &str) -> bool {
     let names = leaf.names.as_deref().unwrap_or_default();
     if looks_like_ip(host) {
-        return names.iter().any(|name| text(name) == host);
+        let ip = ip_octets(host);
+        return names.iter().any(|name| match name {
+            Name::Ip(octets) => ip.as_ref() == Some(octets),
+            name => text(name) == host,
+        });
     }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // An address that does not look like one is compared as a name: `10.0.0.5.`, `FD00::A`.
+    let ip = ip_octets(&host.to_ascii_lowercase());
     match names {
         [] => leaf.common_name.as_deref().is_some_and(|name| core_matches(name, host)),
-        names => names.iter().any(|name| core_matches(&text(name), host)),
+        names => names.iter().any(|name| match name {
+            Name::Ip(octets) => ip.as_ref() == Some(octets),
+            name => core_matches(text(name), host),
+        }),
     }
 }
 
-/// The text that the core compares.
-fn text(name: &Name) -> String {
+/// The octets that [`ip_text`] writes so.
+fn ip_octets(text: &str) -> Option<Vec<u8>> {
+    let octets = match text.parse::<IpAddr>().ok()? {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    ip_text(&octets).is_some_and(|written| written == text).then_some(octets)
+}
+
+/// The text that the core compares, of a name that is no IP.
+fn text(name: &Name) -> &str {
     match name {
-        Name::Dns(text) | Name::Email(text) | Name::Uri(text) => text.clone(),
-        Name::Ip(octets) => ip_text(octets).unwrap_or_default(),
-        Name::Other => "other types of SAN".into(),
+        Name::Dns(text) | Name::Email(text) | Name::Uri(text) => text,
+        Name::Ip(_) => "",
+        Name::Other => "other types of SAN",
     }
 }
 
+/// `host` is without a dot at its end.
 fn core_matches(entry: &str, host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
     let entry = entry.strip_suffix('.').unwrap_or(entry);
     if entry.is_empty() {
         return false;
@@ -104,8 +123,9 @@ pub(super) fn tls(leaf: &Certificate, host: &str) -> bool {
         })
         .peekable();
     let has_dns = dns.peek().is_some();
+    let ip = ip_octets(host);
     dns.any(|name| tls_matches(name, host))
-        || names.iter().any(|name| matches!(name, Name::Ip(octets) if ip_text(octets).as_deref() == Some(host)))
+        || ip.is_some_and(|ip| names.iter().any(|name| matches!(name, Name::Ip(octets) if *octets == ip)))
         || !has_dns && leaf.common_name.as_deref().is_some_and(|name| tls_matches(c_string(name), host))
 }
 
@@ -118,14 +138,13 @@ fn tls_matches(entry: &str, host: &str) -> bool {
     if [entry, host].iter().any(|name| name.is_empty() || name.starts_with('.')) {
         return false;
     }
-    let [entry, host] = [entry, host].map(|name| {
-        let name = name.to_ascii_lowercase();
-        if name.ends_with('.') { name } else { name + "." }
-    });
+    let [entry, host] = [entry, host].map(|name| name.strip_suffix('.').unwrap_or(name));
     match entry.split_once('*') {
-        None => entry == host,
-        Some(("", parent)) if parent.starts_with('.') && parent.len() > 1 && !parent.contains('*') => {
-            host.strip_suffix(parent).is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        None => entry.eq_ignore_ascii_case(host),
+        Some(("", parent)) if parent.starts_with('.') && !parent.contains('*') => {
+            host.len().checked_sub(parent.len()).and_then(|label| host.split_at_checked(label)).is_some_and(
+                |(label, rest)| !label.is_empty() && !label.contains('.') && rest.eq_ignore_ascii_case(parent),
+            )
         }
         Some(_) => false,
     }

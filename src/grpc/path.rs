@@ -1,5 +1,8 @@
 //! The path from a leaf to the trust file: gRPC builds exactly one, and never goes back.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::certificate::Certificate;
 use super::profile::{Profile, StoreOrder};
 
@@ -131,64 +134,84 @@ fn authority_fits(issuer: &Certificate, certificate: &Certificate) -> bool {
 /// Trusted certificates up to which the core's order is worked out; it takes a sort per certificate.
 const SORTED: usize = 512;
 
-/// The trust file in the order in which gRPC holds it.
+/// The trust file, as gRPC looks for issuers in it.
 struct Store<'a> {
-    held: Vec<&'a Certificate>,
-    /// Whether those of equal name are in gRPC's order too.
-    is_certain: bool,
+    trust: &'a [Certificate],
+    profile: Profile,
+    /// See [`heap_order`]; worked out when it decides.
+    heap_order: OnceCell<Vec<&'a Certificate>>,
 }
 
 impl<'a> Store<'a> {
     fn new(trust: &'a [Certificate], profile: Profile) -> Self {
-        if trust.len() > SORTED {
-            return Self { held: trust.iter().collect(), is_certain: false };
-        }
-        let mut held: Vec<&Certificate> = Vec::new();
-        for certificate in trust {
-            // Equal names change places at every sort, and gRPC does not sort again when one was held already.
-            if !held.contains(&certificate) {
-                sort(&mut held, profile);
-                held.push(certificate);
-            }
-        }
-        sort(&mut held, profile);
-        let is_certain = profile.store_order == StoreOrder::HeapSort || held.len() <= STABLE;
-        Self { held, is_certain }
+        Self { trust, profile, heap_order: OnceCell::new() }
     }
 
     fn issuer_of(&self, certificate: &Certificate) -> Result<Option<&'a Certificate>, String> {
-        let mut fitting = self.held.iter().copied().filter(|candidate| may_issue(candidate, certificate));
+        let fits = |candidate: &&Certificate| may_issue(candidate, certificate);
+        let mut fitting = self.trust.iter().filter(fits);
         let first = fitting.next();
-        if !self.is_certain && fitting.any(|other| Some(other) != first) {
-            return Err(format!(
-                "several of the {} trusted certificates fit as {}, and gRPC's order of them is not certain",
-                self.held.len(),
-                certificate.issuer
-            ));
+        // All that fit have one name, so that the order of other names does not matter.
+        if fitting.all(|other| Some(other) == first) {
+            return Ok(first);
         }
-        Ok(first)
+        match self.profile.store_order {
+            StoreOrder::File if self.has_few() => Ok(first),
+            StoreOrder::HeapSort if self.trust.len() <= SORTED => {
+                let order = self.heap_order.get_or_init(|| heap_order(self.trust));
+                Ok(order.iter().copied().find(fits))
+            }
+            _ => Err(format!(
+                "several of the {} trusted certificates fit as {}, and gRPC's order of them is not certain",
+                self.trust.len(),
+                certificate.issuer
+            )),
+        }
+    }
+
+    /// Whether there are at most [`STABLE`] different ones.
+    fn has_few(&self) -> bool {
+        let mut different = Vec::new();
+        for certificate in self.trust {
+            if !different.contains(&certificate) {
+                different.push(certificate);
+            }
+            if different.len() > STABLE {
+                return false;
+            }
+        }
+        true
     }
 
     fn holds(&self, certificate: &Certificate) -> bool {
-        self.held.contains(&certificate)
+        self.trust.contains(certificate)
     }
 }
 
-/// Sorts by length and bytes of the canonical subject, as gRPC does before every insertion: the core with a heap sort, which
-/// leaves equal names in an order of its own; Python in the order of the file.
-fn sort(held: &mut [&Certificate], profile: Profile) {
-    match profile.store_order {
-        StoreOrder::HeapSort => heap_sort(held),
-        StoreOrder::File => held.sort_by(|a, b| order(a, b)),
+/// The trust file, without repetitions, as the core holds it: sorted by length and bytes of the canonical subject before every
+/// insertion, with a heap sort, which leaves equal names in an order of its own.
+fn heap_order(trust: &[Certificate]) -> Vec<&Certificate> {
+    let subjects = trust.iter().map(sort_key).collect::<BTreeSet<_>>();
+    let ranks = subjects.into_iter().zip(0u32..).collect::<BTreeMap<_, _>>();
+    let mut held: Vec<(u32, &Certificate)> = Vec::new();
+    for certificate in trust {
+        let rank = ranks.get(&sort_key(certificate)).copied().unwrap_or_default();
+        // Equal names change places at every sort, and gRPC does not sort again when one was held already.
+        if !held.iter().any(|(other, held)| *other == rank && *held == certificate) {
+            heap_sort(&mut held);
+            held.push((rank, certificate));
+        }
     }
+    heap_sort(&mut held);
+    held.into_iter().map(|(_, certificate)| certificate).collect()
 }
 
-fn order(a: &Certificate, b: &Certificate) -> std::cmp::Ordering {
-    let key = |certificate: &Certificate| certificate.subject_canonical.len();
-    key(a).cmp(&key(b)).then_with(|| a.subject_canonical.cmp(&b.subject_canonical))
+fn sort_key(certificate: &Certificate) -> (usize, &[u8]) {
+    (certificate.subject_canonical.len(), &certificate.subject_canonical)
 }
 
-fn heap_sort(held: &mut [&Certificate]) {
+/// By the first of each pair.
+fn heap_sort<T>(held: &mut [(u32, T)]) {
     for root in (0..held.len() / 2).rev() {
         sift_down(held, root, held.len());
     }
@@ -199,13 +222,13 @@ fn heap_sort(held: &mut [&Certificate]) {
 }
 
 /// Lets the element at `root` sink in the heap of the first `end` elements.
-fn sift_down(held: &mut [&Certificate], mut root: usize, end: usize) {
+fn sift_down<T>(held: &mut [(u32, T)], mut root: usize, end: usize) {
     loop {
         let mut largest = root;
         for child in [2 * root + 1, 2 * root + 2] {
             if child < end
-                && let (Some(greatest), Some(other)) = (held.get(largest), held.get(child))
-                && order(greatest, other).is_lt()
+                && let (Some((greatest, _)), Some((other, _))) = (held.get(largest), held.get(child))
+                && greatest < other
             {
                 largest = child;
             }
@@ -220,6 +243,7 @@ fn sift_down(held: &mut [&Certificate], mut root: usize, end: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
     use super::*;
@@ -254,7 +278,7 @@ mod tests {
         for place in 1..=once.len() {
             let mut twice = once.clone();
             twice.insert(place, once[place - 1].clone());
-            let [once, twice] = [&once, &twice].map(|trust| serials(&Store::new(trust, Profile::core()).held));
+            let [once, twice] = [&once, &twice].map(|trust| serials(&heap_order(trust)));
             assert_eq!(twice, once, "the {place}th twice");
         }
     }
@@ -265,5 +289,68 @@ mod tests {
         let path = build(&all[..1], &all[1..], Profile::core()).unwrap().unwrap();
         assert_eq!((path.certificates.len(), path.untrusted, path.broken), (101, 1, None));
         assert_eq!(serials(&path.certificates[..4]), ["01", "02", "03", "02"]);
+    }
+
+    /// What [`heap_order`] stands for, as gRPC does it: on the names themselves.
+    fn as_grpc_does(trust: &[Certificate]) -> Vec<&Certificate> {
+        let mut held: Vec<&Certificate> = Vec::new();
+        for certificate in trust {
+            if !held.contains(&certificate) {
+                sort(&mut held);
+                held.push(certificate);
+            }
+        }
+        sort(&mut held);
+        held
+    }
+
+    fn sort(held: &mut [&Certificate]) {
+        for root in (0..held.len() / 2).rev() {
+            sink(held, root, held.len());
+        }
+        for end in (1..held.len()).rev() {
+            held.swap(0, end);
+            sink(held, 0, end);
+        }
+    }
+
+    fn sink(held: &mut [&Certificate], root: usize, end: usize) {
+        let less = |a: &Certificate, b: &Certificate| {
+            let [a, b] = [a, b].map(|certificate| &certificate.subject_canonical);
+            (a.len(), a) < (b.len(), b)
+        };
+        let mut child = 2 * root + 1;
+        if child >= end {
+            return;
+        }
+        if child + 1 < end && less(held[child], held[child + 1]) {
+            child += 1;
+        }
+        if less(held[root], held[child]) {
+            held.swap(root, child);
+            sink(held, child, end);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_a_heap_sort_before_every_insertion(
+            trusted in proptest::collection::vec(("[ab]{0,2}", 0u8..20), 0..60),
+        ) {
+            let [base] = cas(&[("CA", "CA")]).try_into().unwrap();
+            let trust = trusted
+                .into_iter()
+                .map(|(name, serial)| Certificate {
+                    subject_canonical: name.into_bytes(),
+                    serial: serial.to_string(),
+                    ..base.clone()
+                })
+                .collect::<Vec<_>>();
+            let named = |held: Vec<&Certificate>| {
+                let facts = held.iter().map(|held| (held.subject_canonical.clone(), held.serial.clone()));
+                facts.collect::<Vec<_>>()
+            };
+            prop_assert_eq!(named(heap_order(&trust)), named(as_grpc_does(&trust)));
+        }
     }
 }
