@@ -9,6 +9,7 @@ pub mod constraints;
 mod der;
 mod distinguished;
 mod extensions;
+pub mod fragile;
 mod load;
 pub mod names;
 mod parse;

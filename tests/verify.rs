@@ -146,6 +146,21 @@ fn a_good_pair() {
 }
 
 #[test]
+fn an_address_as_a_dns_name() {
+    let folder = Folder::new();
+    folder.leaf(|params| params.subject_alt_names = vec![SanType::DnsName("10.0.0.7".try_into().unwrap())]);
+    let (code, report) = folder.all(&files(&["--name", "10.0.0.7"]));
+    assert_eq!((code, codes(&report)), (0, vec!["NAM07"]), "both gRPCs take it");
+    folder.leaf(|params| {
+        params.subject_alt_names = Vec::new();
+        params.distinguished_name.push(DnType::CommonName, "ray-head");
+    });
+    let (code, report) = folder.all(&files(&["--name", "ray-head"]));
+    assert_eq!((code, codes(&report)), (0, vec!["NAM09"]));
+    assert_eq!(folder.all(&files(&["--name", "10.0.0.7"])).0, 1);
+}
+
+#[test]
 fn time_is_an_argument() {
     let folder = Folder::new();
     folder.leaf(|params| params.not_after = date_time_ymd(2025, 1, 1));
@@ -177,6 +192,80 @@ fn keys_that_load_and_that_every_peer_refuses() {
         let (code, report) = folder.all(&files(&[]));
         assert_eq!((code, who(&report)), (1, vec!["both", "both", "neither", "neither"]));
         assert_eq!(codes(&report), ["CRT08"]);
+    }
+}
+
+#[test]
+fn equal_names_pass_with_one_grpc_in_each_order() {
+    let folder = Folder::new();
+    let (_, other) = authority("ray-ca", KeyPair::generate().unwrap(), |_| ());
+    folder.leaf(|params| params.use_authority_key_identifier_extension = false);
+    for (first, second, by) in [(&folder.ca, &other, "python-only"), (&other, &folder.ca, "core-only")] {
+        folder.write("ca.crt", format!("{first}{second}"));
+        let (code, report) = folder.all(&files(&[]));
+        assert_eq!((code, who(&report)), (1, vec!["both", "both", by, by]), "{report:#}");
+        assert_eq!(codes(&report), ["CHN16"]);
+        assert_eq!(report["causes"][0]["code"], "CHN16");
+        assert!(report["causes"][0]["remedy"].to_string().contains("Take CN=ray-ca with SHA-256"));
+    }
+    // Both of one generation: the wheel of the core's gRPC.
+    let (_, report) = folder.all(&files(&["--grpcio", "1.58.0"]));
+    assert_eq!(who(&report), ["both"; 4]);
+    // gRPC of before 2023 kept the order of the file.
+    let (_, report) = folder.all(&files(&["--ray", "2.8.1"]));
+    assert_eq!(who(&report)[2..], ["neither"; 2]);
+    folder.leaf(|_| ());
+    let (code, report) = folder.all(&files(&[]));
+    assert_eq!((code, codes(&report)), (0, vec![]), "key ids tell them apart");
+}
+
+#[test]
+fn a_renewed_ca_beside_the_old_one() {
+    let folder = Folder::new();
+    let key = || KeyPair::from_pem(&folder.issuer.key().serialize_pem()).unwrap();
+    let (_, old) = authority("ray-ca", key(), |params| params.not_after = date_time_ymd(2042, 1, 1));
+    folder.leaf(|_| ());
+    folder.write("ca.crt", format!("{old}{}", folder.ca));
+    let (code, report) = folder.all(&files(&[]));
+    assert_eq!((code, codes(&report)), (0, vec!["CHN17"]));
+    assert_eq!((&report["verdict"], &report["timeToOutage"]["because"]), (&"at-risk".into(), &"CHN17".into()));
+    assert_eq!(report["verification"]["fragile"], serde_json::json!(["CHN17"]));
+    assert_eq!(folder.all(&files(&["--fail-on", "warning"])).0, 1);
+    folder.leaf(|params| params.not_after = date_time_ymd(2048, 1, 1));
+    let (code, report) = folder.all(&files(&["--at", "2043-01-01"]));
+    assert_eq!((code, who(&report)[2]), (1, "core-only"), "{report:#}");
+}
+
+#[test]
+fn blocks_that_are_not_read() {
+    let folder = Folder::new();
+    let (certificate, _) = folder.leaf(|_| ());
+    let (_, other) = authority("other-ca", KeyPair::generate().unwrap(), |_| ());
+    // Joined without a line break: the first one is lost too.
+    folder.write("ca.crt", format!("{}{other}", folder.ca.trim_end()));
+    let (code, report) = folder.all(&files(&[]));
+    assert_eq!((code, who(&report)), (1, vec!["both", "neither", "neither", "neither"]), "{report:#}");
+    // A third block that is joined to a good second one.
+    folder.write("ca.crt", format!("{}{}{other}", folder.ca, other.trim_end()));
+    let (code, report) = folder.all(&files(&[]));
+    assert_eq!((code, who(&report), codes(&report)), (0, vec!["both"; 4], vec!["CHN14"]), "{report:#}");
+    let ignored = report["verification"]["load"][1]["core"]["ignored"].as_str().unwrap();
+    assert!(ignored.contains("ignored") && ignored.contains("line"), "{ignored}");
+    folder.write("ca.crt", &folder.ca);
+    folder.write("tls.crt", format!("{certificate}{}", &other[..other.len() / 2]));
+    let (code, report) = folder.all(&files(&[]));
+    assert_eq!((code, codes(&report)), (0, vec!["CHN14"]));
+    assert!(report["verification"]["load"][0]["python"]["ignored"].is_string(), "{report:#}");
+}
+
+#[test]
+fn versions_that_nobody_knows() {
+    let folder = Folder::new();
+    folder.leaf(|_| ());
+    for (flag, version) in [("--ray", "1.9"), ("--ray", "latest"), ("--grpcio", "new")] {
+        let ran = folder.verify(&files(&[flag, version]));
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(flag), "{}", ran.stderr);
     }
 }
 

@@ -5,6 +5,7 @@ pub mod ca_cannot_sign;
 pub mod ca_expired;
 pub mod intermediate_missing;
 pub mod order_decides;
+pub mod renewed_beside;
 pub mod trust_differs;
 pub mod unknown_issuer;
 
@@ -12,8 +13,10 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use super::Case;
-use super::lens;
+use super::lens::{self, Shared};
+use crate::diagnose::edit::Slot;
 use crate::grpc::certificate::Certificate;
+use crate::grpc::fragile::{self, Fragile};
 use crate::grpc::verdict::{self, Fault, Role, Verdict};
 use crate::judge::Verdict as Judgement;
 
@@ -35,6 +38,34 @@ struct Distrust {
     verifier: usize,
     presenter: usize,
     connections: Vec<usize>,
+}
+
+/// What one certificate file presents to those with one trust file of the same cluster.
+pub(super) struct Pairing<'a> {
+    /// The certificate file.
+    pub(super) presented: Shared<'a>,
+    /// The trust file.
+    pub(super) trust: Shared<'a>,
+    /// What hangs by a thread between them.
+    pub(super) facts: Vec<Fragile>,
+}
+
+/// Every certificate file with every trust file that somebody of its cluster has.
+pub(super) fn pairings<'a>(case: &Case<'a>) -> Vec<Pairing<'a>> {
+    let clusters = |shared: &Shared<'_>| -> Vec<usize> {
+        shared.parties().iter().filter_map(|&p| case.model.parties.get(p)).map(|p| p.cluster).collect()
+    };
+    let mut list = Vec::new();
+    for presented in lens::shared(case, &[Slot::Certificate]) {
+        let (chain, here) = (lens::parsed(presented.facts), clusters(&presented));
+        for trust in lens::shared(case, &[Slot::Trust]) {
+            if clusters(&trust).iter().any(|cluster| here.contains(cluster)) {
+                let facts = fragile::facts(&chain, &lens::parsed(trust.facts), case.model.profiles);
+                list.push(Pairing { presented: presented.clone(), trust, facts });
+            }
+        }
+    }
+    list
 }
 
 impl Chains {

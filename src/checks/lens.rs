@@ -28,6 +28,7 @@ pub struct Use<'a> {
 }
 
 /// One stored file (a key of a Secret, a path) that was seen, with everyone who uses it.
+#[derive(Clone)]
 pub struct Shared<'a> {
     /// The Secret and key, the path, or the workload where the file is its own.
     pub subject: Subject,

@@ -3,6 +3,7 @@
 //! A fault of names stays a fault while another one (dates, issuer) shows first on the same connection, so the
 //! names are read here, and the matrix says only which connections they break.
 
+pub mod address_as_dns;
 pub mod client_address;
 pub mod cluster_address;
 pub mod common_name_ignored;

@@ -105,7 +105,7 @@ impl Both {
 
 impl Answers {
     /// Every answer to a question that was asked. Of names nobody asked for it is no question whether they pass.
-    pub fn asked<'a>(&'a self, names_asked: bool) -> impl Iterator<Item = &'a Both> {
+    pub fn asked(&self, names_asked: bool) -> impl Iterator<Item = &Both> {
         let names = self.names.iter().filter(move |_| names_asked).map(|(_, both)| both);
         self.identity.iter().chain(&self.trust).chain(self.peers.iter().map(|(_, both)| both)).chain(names)
     }

@@ -1,7 +1,9 @@
 //! CRT04: a certificate is valid for as long as its CA or longer.
 
+use crate::checks::chain::pairings;
 use crate::checks::lens;
 use crate::checks::{Case, Check, Findings, Severity};
+use crate::grpc::fragile::Fragile;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -9,7 +11,7 @@ pub static CHECK: Check = Check {
     name: "certificate-outlives-ca",
     severity: Severity::Warning,
     help: "\
-The CA ends before the certificate that it issued, or in the same second.
+A CA on the way from the certificate to the trust file, trusted or sent along, ends before the certificate, or in the same second.
 
 Why it matters: gRPC checks the dates of every certificate on the path, the trusted CA too. The certificate is worthless when its CA ends,
 whatever its own date says, and monitoring that looks at the certificate alone does not see it.
@@ -21,29 +23,23 @@ Authority: RFC 5280 section 6.1.3; BoringSSL checks the dates of trust anchors (
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
-    let trusted: Vec<_> =
-        lens::speakers(case).filter_map(|(index, party)| Some((index, lens::trust(party)?))).collect();
+    let pairings = pairings(case);
     for leaf in super::leaves(case) {
-        let clusters: Vec<usize> = leaf.shared.parties().iter().map(|&p| case.model.parties[p].cluster).collect();
-        let of_cluster = trusted.iter().filter(|(party, _)| clusters.contains(&case.model.parties[*party].cluster));
-        let issuers = of_cluster.flat_map(|(_, trust)| trust).filter(|ca| {
-            ca.subject_canonical == leaf.certificate.issuer_canonical && ca.sha256 != leaf.certificate.sha256
+        let ends = pairings.iter().filter(|p| p.presented.subject == leaf.shared.subject).flat_map(|p| &p.facts);
+        let first = ends.filter_map(|fact| match fact {
+            Fragile::EndsFirst { subject, not_after, .. } if *not_after > case.now => Some((*not_after, subject)),
+            _ => None,
         });
-        let Some(ca) = issuers.max_by_key(|ca| ca.not_after) else { continue };
-        if ca.not_after > leaf.certificate.not_after || ca.not_after <= case.now {
-            continue;
-        }
+        let Some((not_after, ca)) = first.min() else { continue };
         let message = format!(
-            "{} is valid until {}, but its CA {} only until {}: it fails with the CA",
+            "{} is valid until {}, but its CA {ca} only until {not_after}: it fails with the CA",
             leaf.phrase(),
             leaf.certificate.not_after,
-            ca.subject,
-            ca.not_after,
         );
         let finding = findings.add(leaf.shared.subject.clone(), message);
-        finding.at = Some(ca.not_after);
+        finding.at = Some(not_after);
         finding.fact("not after", leaf.certificate.not_after.to_string(), lens::phrase(&leaf.shared.subject));
-        finding.fact("not after of the CA", ca.not_after.to_string(), ca.subject.as_str());
+        finding.fact("not after of the CA", not_after.to_string(), ca.as_str());
         leaf.shared.tell(case, finding);
     }
 }
@@ -62,6 +58,10 @@ mod tests {
         assert_eq!(finding.at, Some("2027-01-01T00:00:00Z".parse().unwrap()));
         let shorter = ca.leaf_with(|p| p.not_after = rcgen::date_time_ymd(2026, 12, 31));
         assert_eq!(scene(&shorter, &ca.pem).run(&CHECK), []);
+        let below = ca.intermediate("ray-below");
+        let pair = below.leaf_with(|p| p.not_after = rcgen::date_time_ymd(2036, 1, 1));
+        let chain = Pair { certificate: format!("{}{}", pair.certificate, below.pem), key: pair.key };
+        assert!(only(&scene(&chain, &ca.pem), &CHECK).message.contains("CA CN=ray-"), "an intermediate counts too");
         let own = Pair { certificate: ca.pem.clone(), key: shorter.key };
         assert_eq!(scene(&own, &ca.pem).run(&CHECK), []);
     }

@@ -1,9 +1,11 @@
 //! CRT09: a short RSA key or an old signature hash.
 
+use crate::checks::chain::pairings;
 use crate::checks::lens;
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::Fix;
 use crate::grpc::certificate::Certificate;
+use crate::grpc::fragile::Fragile;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -11,7 +13,7 @@ pub static CHECK: Check = Check {
     name: "weak-certificate",
     severity: Severity::Warning,
     help: "\
-The certificate that Ray presents has an RSA key of less than 2048 bits, or is signed with SHA-1 or MD5.
+The certificate that Ray presents, or a CA between it and the trust file, has an RSA key of less than 2048 bits, or is signed with SHA-1 or MD5.
 
 Why it matters: gRPC still takes short keys and SHA-1 (MD5 it refuses, which makes this an error), but anyone with patience can forge the
 certificate, and the next gRPC or a strict client may refuse it.
@@ -41,6 +43,32 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         finding.fact("key", format!("{} {} bits", key.algorithm, key.bits), &origin);
         finding.fact("signature algorithm", leaf.certificate.signature_algorithm.as_str(), &origin);
         leaf.shared.tell(case, finding);
+    }
+    above(case, findings);
+}
+
+/// The CAs on the way from what is presented to the trust file. Whether a root is signed with an old hash matters to nobody.
+fn above(case: &Case<'_>, findings: &mut Findings) {
+    let mut told: Vec<String> = Vec::new();
+    for pairing in pairings(case) {
+        let leaf = lens::parsed(pairing.presented.facts).into_iter().next().map(|leaf| leaf.sha256);
+        for fact in &pairing.facts {
+            let (Fragile::OldHash { sha256, .. } | Fragile::SmallKey { sha256, .. }) = fact else { continue };
+            if Some(sha256) == leaf.as_ref() || told.contains(sha256) {
+                continue;
+            }
+            told.push(sha256.clone());
+            let message = format!(
+                "CA {fact}, which can be forged: it stands between {} and the trust file of {}",
+                lens::phrase(&pairing.presented.subject),
+                lens::used_by(case.model, &pairing.trust.parties()),
+            );
+            let sent = lens::parsed(pairing.presented.facts).iter().any(|c| c.sha256 == *sha256);
+            let file = if sent { &pairing.presented } else { &pairing.trust };
+            let finding = findings.add(file.subject.clone(), message);
+            finding.fact("SHA-256 of the CA", sha256, lens::phrase(&file.subject));
+            file.tell(case, finding);
+        }
     }
 }
 
