@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::checks::Severity;
+use crate::grpc::profile::Profile;
 
 /// Says why a Ray cluster with TLS does not connect, and how to mend it.
 #[derive(Debug, Parser)]
@@ -176,12 +177,6 @@ pub struct Verify {
     /// The part that the owner of the certificate plays
     #[arg(long, value_name = "ROLE", default_value = "both")]
     pub role: Part,
-    /// The Ray whose C++ core judges
-    #[arg(long, value_name = "VERSION", default_value = "2.60")]
-    pub ray: String,
-    /// The grpcio wheel whose rules are Python's
-    #[arg(long, value_name = "VERSION", default_value = "1.85.1")]
-    pub grpcio: String,
     /// How to judge and tell.
     #[command(flatten)]
     pub judge: Judge,
@@ -293,6 +288,12 @@ pub struct Judge {
     /// Judge as if it were this time: 2027-01-31T00:00:00Z, or a date for its first second in UTC
     #[arg(long, visible_alias = "at", value_name = "TIME", value_parser = time)]
     pub now: Option<Timestamp>,
+    /// The Ray whose C++ core judges; when not given, the one that images and RayClusters name, or 2.60
+    #[arg(long, value_name = "VERSION", value_parser = Profile::core_of_ray)]
+    pub ray: Option<Profile>,
+    /// The grpcio package of Ray's Python processes, which no manifest names
+    #[arg(long, value_name = "VERSION", default_value = "1.85.1", value_parser = Profile::of_grpcio)]
+    pub grpcio: Profile,
     /// Say what is done, on stderr; -vv and -vvv say more
     #[arg(short, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -10,6 +10,7 @@ pub mod parties;
 pub mod ports;
 mod services;
 pub mod settings;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

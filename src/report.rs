@@ -46,6 +46,8 @@ pub struct Report {
     pub taken_at: Timestamp,
     /// Exit code of the program: 0 to 4.
     pub exit_code: u8,
+    /// The gRPCs by whose rules connections were judged.
+    pub judged_by: JudgedBy,
     /// Whether a deadline or an interruption cut the evidence.
     pub incomplete: bool,
     /// One word.
@@ -71,6 +73,15 @@ pub struct Report {
     /// Ladders of ports that were dialled by address, for people.
     #[serde(skip)]
     pub ladders: Vec<Ladder>,
+}
+
+/// The gRPCs of Ray's processes, and how their rules are known: `grpcio 1.85.1 (measured)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JudgedBy {
+    /// Of the C++ core.
+    pub core: String,
+    /// Of Python.
+    pub python: String,
 }
 
 /// One word about the whole.

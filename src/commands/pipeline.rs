@@ -15,6 +15,7 @@ use crate::collect::cluster::{self, Collected};
 use crate::collect::local;
 use crate::diagnose::causes::causes;
 use crate::evidence::{Evidence, Gap, Mode};
+use crate::grpc::profile::Profiles;
 use crate::judge::files::Answers;
 use crate::judge::matrix;
 use crate::probe::plan::plan;
@@ -68,7 +69,8 @@ impl Probing {
 
 /// Judges the evidence. `nothing_read` when all that was given was unreadable.
 pub(super) fn report(evidence: &Evidence, judge: &Judge, nothing_read: bool) -> Report {
-    let model = model(evidence);
+    let mut model = model(evidence);
+    model.profiles = asked(model.profiles, judge);
     let now = judge.now.unwrap_or(evidence.taken_at);
     let matrix = matrix::judge(evidence, &model, now);
     let findings = checks::examine(&Case { evidence, model: &model, matrix: &matrix, now });
@@ -100,6 +102,11 @@ pub(super) fn files(
     let options = options(judge, now, nothing_read);
     let report = Report::build(evidence, model, &matrix, &findings, &causes, &options);
     report.of_files(answers, asked, model.profiles, &findings, &options)
+}
+
+/// The gRPCs that were asked for, else these.
+pub(super) fn asked(profiles: Profiles, judge: &Judge) -> Profiles {
+    Profiles { core: judge.ray.unwrap_or(profiles.core), python: judge.grpcio }
 }
 
 fn options(judge: &Judge, now: Timestamp, nothing_read: bool) -> Options {

@@ -4,7 +4,7 @@ use super::{Error, output, pipeline};
 use crate::cli::{Part, Verify};
 use crate::collect::files;
 use crate::evidence::Evidence;
-use crate::grpc::profile::{Profile, Profiles};
+use crate::grpc::profile::Profiles;
 use crate::grpc::verdict::Role;
 use crate::judge::files::examine;
 use crate::ray::files::{Asked, model};
@@ -12,10 +12,7 @@ use crate::report::{Report, verification};
 
 pub(super) fn run(args: &Verify) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
-    let profiles = Profiles {
-        core: Profile::core_of_ray(&args.ray).map_err(|e| Error::usage(format!("--ray: {e}")))?,
-        python: Profile::of_grpcio(&args.grpcio).map_err(|e| Error::usage(format!("--grpcio: {e}")))?,
-    };
+    let profiles = pipeline::asked(Profiles::default(), &args.judge);
     let given: Vec<PathBuf> = [&args.cert, &args.key, &args.ca].into_iter().flatten().cloned().collect();
     if let Some(path) = given.iter().find(|path| path.is_dir()) {
         return Err(Error::usage(format!("{}: a folder, not a file", path.display())));
@@ -47,7 +44,6 @@ fn judged(evidence: &Evidence, args: &Verify, profiles: Profiles) -> Report {
     };
     let now = args.judge.now.unwrap_or(evidence.taken_at);
     let told = verification::Asked {
-        ray: args.ray.clone(),
         identity: [&certificate, &key].into_iter().flatten().cloned().collect(),
         trust: trust.iter().cloned().collect(),
         names: !args.names.is_empty(),

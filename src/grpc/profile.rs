@@ -69,6 +69,9 @@ pub enum Basis {
     Outside,
 }
 
+/// The Ray that is judged where nothing names another.
+pub const RAY: &str = "2.60";
+
 /// Both gRPCs of a Ray cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profiles {
@@ -79,7 +82,7 @@ pub struct Profiles {
 }
 
 impl Profile {
-    /// The C++ core of Ray 2.60.
+    /// The C++ core of Ray [`RAY`].
     pub fn core() -> Profile {
         Profile::of(Stack::Core, CORE)
     }
@@ -108,6 +111,11 @@ impl Profile {
     /// One sentence, when the text is no version.
     pub fn of_grpcio(version: &str) -> Result<Profile, String> {
         version.parse().map(|version| Profile::of(Stack::Python, version))
+    }
+
+    /// Whether it judges as another one does.
+    pub fn has_rules_of(&self, other: &Profile) -> bool {
+        *self == Profile { version: self.version, basis: self.basis, ..*other }
     }
 
     /// One gRPC of a version.
@@ -166,13 +174,25 @@ impl fmt::Display for Version {
     }
 }
 
-/// `the C++ core's gRPC 1.58.0`, `grpcio 1.85.1`.
+/// `grpcio 1.85.1 (measured)`.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.stack {
-            Stack::Core => write!(f, "the C++ core's gRPC {}", self.version),
-            Stack::Python => write!(f, "grpcio {}", self.version),
-        }
+        let name = match self.stack {
+            Stack::Core => "gRPC",
+            Stack::Python => "grpcio",
+        };
+        write!(f, "{name} {} ({})", self.version, self.basis)
+    }
+}
+
+/// One clause.
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Basis::Measured => "measured",
+            Basis::Between => "between two measured versions",
+            Basis::Outside => "not measured: judged as the nearest version that was",
+        })
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::evidence::{Container, Evidence, Seen, Why, Workload};
 
 use super::settings::{self, Setting};
-use super::{Model, NodeAddress, Party, Role, Switch, command, connections, kuberay, material, services};
+use super::{Model, NodeAddress, Party, Role, Switch, command, connections, kuberay, material, services, versions};
+use crate::grpc::profile::{Profiles, RAY};
 
 /// What a party does with the network; kept beside it while the model is built.
 pub(super) struct Draft {
@@ -31,10 +32,18 @@ pub fn model(evidence: &Evidence) -> Model {
     assign(evidence, &mut drafts, &mut not_judged);
     drafts.sort_by(|a, b| key(&a.party).cmp(&key(&b.party)));
     let connections = connections::between(evidence, &drafts);
+    let mut profiles = Profiles::default();
+    match versions::core(evidence) {
+        Ok(core) => profiles.core = core.unwrap_or(profiles.core),
+        Err(why) => {
+            let what = format!("by another gRPC than that of Ray's core in {RAY}; --ray names one");
+            not_judged.push((what, why));
+        }
+    }
     not_judged.sort();
     not_judged.dedup();
     let parties = drafts.into_iter().map(|d| d.party).collect();
-    Model { parties, connections, not_judged, ..Model::default() }
+    Model { parties, connections, not_judged, profiles, before: None }
 }
 
 fn key(party: &Party) -> (usize, &Role, &str) {

@@ -1,7 +1,7 @@
 use super::words::{address, because, port, short};
 use super::{
-    API_VERSION, Cause, Connection, Fact, Finding, Judgement, Ladder, NotJudged, Options, Outage, Predicted, Remedy,
-    Report, Step, Subject, Verdict, Word,
+    API_VERSION, Cause, Connection, Fact, Finding, JudgedBy, Judgement, Ladder, NotJudged, Options, Outage, Predicted,
+    Remedy, Report, Step, Subject, Verdict, Word,
 };
 use crate::checks::{self, Confidence, Severity};
 use crate::diagnose::causes;
@@ -30,6 +30,7 @@ impl Report {
             kind: "Report",
             taken_at: options.now,
             exit_code: exit_code(evidence, findings, &connections, &not_judged, options),
+            judged_by: JudgedBy { core: model.profiles.core.to_string(), python: model.profiles.python.to_string() },
             incomplete: evidence.incomplete,
             verdict,
             time_to_outage: outage(findings, options),

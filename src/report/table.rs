@@ -236,12 +236,13 @@ fn matrix(paper: &mut Paper, report: &Report) {
     for line in table.lines() {
         paper.raw(line.trim_end());
     }
+    let by = &report.judged_by;
     let legend = if differ {
-        "core: by the rules of Ray's C++ core; python: by those of grpcio; a refusal says who refuses: why"
+        format!("core: {}; python: {}; a refusal says who refuses: why", by.core, by.python)
     } else {
-        "predicted by the rules of Ray's C++ core and of grpcio, which agree; a refusal says who: why"
+        format!("predicted by {} of the core and {}, which agree; a refusal says who: why", by.core, by.python)
     };
-    paper.para("  ", "", DIM, legend);
+    paper.para("  ", "", DIM, &legend);
     unexplained(paper, report);
 }
 

@@ -196,6 +196,7 @@ fn json_has_exactly_the_keys_of_the_contract() {
         "takenAt",
         "exitCode",
         "incomplete",
+        "judgedBy",
         "verdict",
         "timeToOutage",
         "causes",

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{NotJudged, Options, Report, Verdict};
 use crate::checks::{Finding, Severity};
-use crate::grpc::profile::{Basis, Profile, Profiles};
+use crate::grpc::profile::Profiles;
 use crate::grpc::verdict::{Reason, Role};
 use crate::judge::files::{self, Answers, Both};
 
@@ -112,8 +112,6 @@ pub enum Who {
 /// What was asked, for the report.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
-    /// The Ray whose core judges.
-    pub ray: String,
     /// Paths of the certificate and its key.
     pub identity: Vec<String>,
     /// Path of the trust file.
@@ -193,8 +191,8 @@ impl Verification {
             python: Answer::of(&both.python),
         };
         Verification {
-            core: format!("gRPC {} of Ray {}{}", profiles.core.version, asked.ray, basis(profiles.core)),
-            python: format!("{}{}", profiles.python, basis(profiles.python)),
+            core: profiles.core.to_string(),
+            python: profiles.python.to_string(),
             load: identity.chain(trust).collect(),
             peer: answers.peers.iter().map(peer).collect(),
             names: answers.names.iter().map(named).collect(),
@@ -337,15 +335,6 @@ impl Who {
 }
 
 const CANNOT_TELL: &str = "cannot-tell";
-
-/// How the rules of a gRPC are known.
-fn basis(profile: Profile) -> &'static str {
-    match profile.basis {
-        Basis::Measured => " (measured)",
-        Basis::Between => " (between two measured versions)",
-        Basis::Outside => " (not measured: judged as the nearest version that was)",
-    }
-}
 
 fn undecided(answer: &files::Answer) -> bool {
     matches!(answer, files::Answer::CannotTell(_) | files::Answer::NotGiven(_))
