@@ -291,9 +291,9 @@ pub(super) fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>)
         let element = reader.any()?;
         let mut directory = None;
         let name = match element.tag {
-            0x81 => Name::Email(characters(element.content, undecided)),
-            0x82 => Name::Dns(characters(element.content, undecided)),
-            0x86 => Name::Uri(characters(element.content, undecided)),
+            0x81 => Name::Email(characters(element.content)),
+            0x82 => Name::Dns(characters(element.content)),
+            0x86 => Name::Uri(characters(element.content)),
             0x87 => Name::Ip(element.content.to_vec()),
             0x88 => {
                 der::oid(element.content)?;
@@ -322,11 +322,9 @@ pub(super) fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>)
     Ok(names)
 }
 
-fn characters(content: &[u8], undecided: &mut Vec<String>) -> String {
-    if !content.is_ascii() {
-        undecided.push("a name with characters outside ASCII".into());
-    }
-    String::from_utf8_lossy(content).into_owned()
+/// One octet is one character, whatever it is.
+fn characters(content: &[u8]) -> String {
+    content.iter().copied().map(char::from).collect()
 }
 
 /// SEQUENCE OF SEQUENCE of nothing but `[0]`, `[1]` and `[2]`, each in good order: what every CA writes.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use raytls::collect::files::private_keys;
 use raytls::evidence::{KeyFacts, KeyForm};
 use raytls::grpc::pem;
-use raytls::grpc::profile::Profile;
+use raytls::grpc::profile::{Profile, Stack, Version};
 use raytls::grpc::verdict::{Case, Fault, Key, Reason, Role, Verdict, load_identity, load_trust, peer};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub struct Situation {
     pub chain_pem: String,
     pub key_pem: String,
     pub ca_pem: String,
-    /// By role (`server`, `client`) and profile (`core`, `python`).
+    /// By role (`server`, `client`) and profile (see [`profile`]).
     pub verdicts: BTreeMap<String, BTreeMap<String, Measured>>,
 }
 
@@ -71,7 +71,7 @@ impl Corpus {
             for (role, profiles) in &situation.verdicts {
                 let role = if role == "server" { Role::Server } else { Role::Client };
                 for (key, measured) in profiles {
-                    let profile = if key == "core" { Profile::core() } else { Profile::python() };
+                    let profile = profile(key);
                     let (stage, verdict) = judge(situation, role, profile, now);
                     judged.push(Judged { id: &situation.id, role, key, profile, measured, stage, verdict });
                 }
@@ -107,6 +107,17 @@ impl Judged<'_> {
             || self.measured.stage == "crash" && self.stage == "load"
             // The core's server refuses an empty trust file; here that is seen one step later.
             || self.id == "pem-ca-empty"
+    }
+}
+
+/// `core` and `python` are those of Ray 2.60; a version may follow, `core 1.57.0`. All else is judged as `python`.
+fn profile(key: &str) -> Profile {
+    let version = |version: &str| version.parse::<Version>().unwrap();
+    match key.split_once(' ') {
+        Some(("core", wanted)) => Profile::of(Stack::Core, version(wanted)),
+        Some(("python", wanted)) => Profile::of(Stack::Python, version(wanted)),
+        _ if key == "core" => Profile::core(),
+        _ => Profile::python(),
     }
 }
 

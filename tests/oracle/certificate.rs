@@ -36,13 +36,18 @@ pub(crate) struct Facts {
 impl Facts {
     /// The DER, signed with a key.
     pub(crate) fn write(&self, signer: &Key) -> Vec<u8> {
+        self.seal(&self.to_be_signed(signer), signer)
+    }
+
+    /// The part that is signed.
+    pub(crate) fn to_be_signed(&self, signer: &Key) -> Vec<u8> {
         let version = self.version.map_or_else(Vec::new, |version| wrap(0xa0, &number(version)));
         let extensions = if self.extensions.is_empty() {
             Vec::new()
         } else {
             wrap(0xa3, &sequence(&self.extensions.iter().map(Extension::write).collect::<Vec<_>>()))
         };
-        let tbs = sequence(&[
+        sequence(&[
             version,
             wrap(INTEGER, &self.serial),
             self.inner_algorithm.clone().unwrap_or_else(|| signer.algorithm.clone()),
@@ -52,15 +57,19 @@ impl Facts {
             self.spki.clone(),
             self.unique_ids.clone(),
             extensions,
-        ]);
-        let mut signature = signer.sign(&tbs);
+        ])
+    }
+
+    /// Signs what [`Facts::to_be_signed`] wrote, or something else.
+    pub(crate) fn seal(&self, tbs: &[u8], signer: &Key) -> Vec<u8> {
+        let mut signature = signer.sign(tbs);
         if self.is_spoiled
             && let Some(last) = signature.last_mut()
         {
             *last ^= 1;
         }
         let outer = self.outer_algorithm.clone().unwrap_or_else(|| signer.algorithm.clone());
-        sequence(&[tbs, outer, bits(&signature)])
+        sequence(&[tbs.to_vec(), outer, bits(&signature)])
     }
 
     /// Puts an extension in the place of all of its kind.
@@ -160,7 +169,7 @@ impl Extension {
         Extension { critical: wrap(BOOLEAN, &[0xff]), ..self }
     }
 
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         sequence(&[oid(self.oid), self.critical.clone(), wrap(OCTET_STRING, &self.value)])
     }
 }

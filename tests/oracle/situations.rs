@@ -11,7 +11,7 @@ use crate::extensions::{self, CERT_SIGN, CRL_SIGN, DIGITAL_SIGNATURE, Name};
 use crate::keys::{Key, Kind, Pool};
 use crate::rng::Rng;
 use crate::runner::Good;
-use crate::{chains, names, pem};
+use crate::{chains, damage, identities, names, odd, pem};
 
 /// What a kind of situation is drawn from.
 pub(crate) struct Draw<'a> {
@@ -42,7 +42,7 @@ pub(crate) struct Drawn {
 type Generator = fn(&mut Draw<'_>) -> Drawn;
 
 /// Weight, name, function. New ones go to the end, and a weight that changes makes old seeds mean other situations.
-const KINDS: [(usize, (&str, Generator)); 8] = [
+const KINDS: [(usize, (&str, Generator)); 11] = [
     (30, ("plain", chains::plain)),
     (14, ("namesakes", chains::namesakes)),
     (10, ("renewed", chains::renewed)),
@@ -51,6 +51,9 @@ const KINDS: [(usize, (&str, Generator)); 8] = [
     (6, ("trusted-leaf", chains::trusted_leaf)),
     (14, ("tangle", chains::tangle)),
     (20, ("names", names::names)),
+    (12, ("identities", identities::identities)),
+    (14, ("damage", damage::damage)),
+    (20, ("odd", odd::odd)),
 ];
 
 /// The cases of a run.
