@@ -18,4 +18,5 @@ pub mod pem;
 pub mod policies;
 pub mod profile;
 pub mod signature;
+mod value;
 pub mod verdict;

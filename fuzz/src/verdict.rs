@@ -96,11 +96,11 @@ pub fn check(situation: &Situation) {
             3 => Key::Usable(Some("00")),
             _ => Key::Usable(spki.as_deref()),
         };
-        let loaded = load_identity(&chain, false, key, profile);
-        assert_eq!(loaded, load_identity(&chain, false, key, profile));
+        let loaded = load_identity(&chain, false, key, role, profile);
+        assert_eq!(loaded, load_identity(&chain, false, key, role, profile));
         // A peer of another kind may present what gRPC does not load.
         let mut presented = loaded.certificates().unwrap_or_else(|_| certificates(&chain));
-        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty()).certificates() else { continue };
+        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty(), profile).certificates() else { continue };
         if what & 15 != 1 {
             assume(&mut presented, &mut trust);
         }

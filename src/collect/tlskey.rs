@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::tlsfile::{boundary, lines, sequence, sha256, tlv};
 use crate::evidence::{KeyFacts, KeyForm};
+use crate::grpc::pem;
 
 /// A private key that rustls can use. No `Debug`.
 pub(crate) struct Key {
@@ -52,7 +53,29 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<KeyFacts>, Vec<Key>) {
         facts.push(fact);
         keys.extend(key);
     }
+    first_for_grpc(bytes, &mut facts);
     (facts, keys)
+}
+
+/// Puts the key that gRPC reads to the front; when it reads none, the first is marked as no use to it.
+fn first_for_grpc(bytes: &[u8], facts: &mut Vec<KeyFacts>) {
+    let read = pem::private_key(bytes);
+    if let Some(Ok((label, der))) = read {
+        let form = (label == "ENCRYPTED PRIVATE KEY").then(|| unknown(KeyForm::Encrypted));
+        let fact = form.unwrap_or_else(|| describe(&label, der).0);
+        match facts.iter().position(|other| *other == fact) {
+            Some(at) => facts.swap(0, at),
+            None => facts.insert(0, fact),
+        }
+        return;
+    }
+    let Some(first) = facts.first_mut() else { return };
+    match read {
+        // Its generations differ.
+        None => first.spki_sha256 = None,
+        Some(_) if matches!(first.form, KeyForm::Encrypted | KeyForm::OpenSsh) => {}
+        Some(_) => *first = unknown(KeyForm::Unreadable),
+    }
 }
 
 fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
@@ -63,7 +86,16 @@ fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
         "RSA PRIVATE KEY" => KeyForm::Pkcs1,
         _ => return (unknown(KeyForm::Unreadable), None),
     };
-    if sequence(&der).is_none() {
+    let is = |form| sequence(&der).is_some_and(|body| is_of_form(form, body));
+    if form != KeyForm::Pkcs8 && is(&KeyForm::Pkcs8) {
+        // gRPC reads PKCS#8 under the label of the same kind of key.
+        let (facts, key) = describe("PRIVATE KEY", der);
+        return match (facts.algorithm == "RSA") == (form == KeyForm::Pkcs1) {
+            true => (facts, key),
+            false => (unknown(KeyForm::Unreadable), None),
+        };
+    }
+    if !is(&form) {
         return (unknown(KeyForm::Unreadable), None);
     }
     let key = match form {
@@ -86,6 +118,18 @@ fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
         None => unknown(form),
     };
     (facts, None)
+}
+
+/// Whether a key begins as its label says: gRPC does not look for other forms.
+fn is_of_form(form: &KeyForm, body: &[u8]) -> bool {
+    let Some((0x02, _version, rest)) = tlv(body) else { return false };
+    let second = tlv(rest).map(|(tag, _, _)| tag);
+    second
+        == Some(match form {
+            KeyForm::Pkcs1 => 0x02,
+            KeyForm::Sec1 => 0x04,
+            _ => 0x30,
+        })
 }
 
 fn unknown(form: KeyForm) -> KeyFacts {

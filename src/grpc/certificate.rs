@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::constraints::{Constrained, Constraints};
 use super::names;
 use super::policies::Policies;
+use super::profile::Profile;
 
 /// A certificate: its facts, and the bytes they came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +70,23 @@ pub struct Certificate {
     pub malformed: Vec<String>,
     /// Signature algorithm for people, `sha256WithRSAEncryption`.
     pub signature_algorithm: String,
-    /// Features that the rules here do not decide: `policy mappings`, `a time with an offset`.
+    /// Whether a date is written with an offset from UTC: gRPC refuses every path with such a certificate.
+    pub has_offset_dates: bool,
+    /// The trust attributes that a PEM block had after a trusted certificate (`openssl x509 -trustout`).
+    pub trust: Option<Trust>,
+    /// Features that the rules here do not decide: `policy mappings`.
     pub undecided: Vec<String>,
     /// How it is signed.
     pub signature: Signed,
+}
+
+/// Trust attributes: purposes for which a trusted certificate may be used, and may not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// OIDs of purposes.
+    pub trusted: Vec<String>,
+    /// OIDs of purposes.
+    pub rejected: Vec<String>,
 }
 
 /// How a certificate is signed.
@@ -145,7 +159,15 @@ impl Certificate {
     /// # Errors
     /// When the bytes are not exactly one DER certificate.
     pub fn parse(der: &[u8]) -> Result<Certificate, String> {
-        super::parse::certificate(der)
+        Certificate::parse_as(der, Profile::python())
+    }
+
+    /// Reads a certificate as the gRPC of a profile does; [`Certificate::parse`] is for Ray 2.60's grpcio.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one DER certificate for it.
+    pub fn parse_as(der: &[u8], profile: Profile) -> Result<Certificate, String> {
+        super::parse::certificate(der, profile)
     }
 
     /// Whether an edit made it up.

@@ -3,12 +3,11 @@
 use jiff::Timestamp;
 
 use super::certificate::{Certificate, Purpose};
-use super::parse::OFFSET;
 use super::path::{self, Broken, Path};
 use super::profile::Profile;
 use super::signature::{self, Outcome};
 use super::verdict::{Case, Fault, Reason, Role};
-use super::{constraints, extensions, load, names, policies};
+use super::{constraints, load, names, policies};
 
 /// `Err` when the chain is refused, `Ok(Some)` with one clause when that is not known. What is undecided can only add a
 /// refusal, so a refusal that is certain comes first.
@@ -27,6 +26,7 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
         issuer_missing(&case, &path, broken)?;
     }
     uses(&case, &path)?;
+    trusted_for(&case, &path)?;
     cannot = signatures_and_dates(&case, &path)?.or(cannot);
     cannot = constrained(case.profile, &path)?.or(cannot);
     policed(case.profile, &path)?;
@@ -36,6 +36,10 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
     }
     if let Some(octets) = load::bad_ip(leaf) {
         let text = format!("{} has an IP name of {octets} octets, which must be 4 or 16", leaf.subject);
+        return reject(Fault::Other, Some(leaf), text, None);
+    }
+    if load::has_odd_common_name(leaf) {
+        let text = format!("the first common name of {} is no text", leaf.subject);
         return reject(Fault::Other, Some(leaf), text, None);
     }
     if let (Role::Server, Some(host)) = (case.role, case.name) {
@@ -81,35 +85,22 @@ fn key_kind(leaf: &Certificate) -> Result<(), Box<Reason>> {
     Ok(())
 }
 
-/// What the rules here do not decide. Of the last certificate, policies do not count; of one that is not on the path, only
-/// what leaves open whether gRPC reads it at all.
+/// What the rules here do not decide.
 fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<String> {
-    let key = &leaf.key;
-    let usual = match key.algorithm.as_str() {
-        "RSA" => (1024..=8192).contains(&key.bits),
-        algorithm => matches!(algorithm, "P-256" | "P-384"),
-    };
-    if !usual || !key.spki.is_empty() && !load::has_one_encoding(key) {
+    if !leaf.key.spki.is_empty() && !load::has_one_encoding(&leaf.key) {
         return Some(format!(
             "the key of {} is {} of {} bits in an unusual form",
-            leaf.subject, key.algorithm, key.bits
+            leaf.subject, leaf.key.algorithm, leaf.key.bits
         ));
     }
-    let has = |certificate: &Certificate, what: &String| Some(format!("{} has {what}", certificate.subject));
-    for (at, certificate) in path.certificates.iter().enumerate() {
-        let trusted = at >= path.untrusted;
-        let is_top = at + 1 == path.certificates.len();
-        let is_void =
-            |what: &str| is_top && extensions::is_void_at_top(what) || trusted && extensions::is_void_in_anchor(what);
-        let mut counting = certificate.undecided.iter().filter(|what| !is_void(what));
-        if let Some(what) = counting.next() {
-            return has(certificate, what);
-        }
+    if policies::depends_on_mappings(&path.certificates) {
+        return Some("a policy is required, and a CA of the path maps policies".into());
     }
-    case.presented.iter().chain(case.trust).find_map(|certificate| {
-        let is_harmless = |what: &str| extensions::is_void_at_top(what) || what == OFFSET;
-        certificate.undecided.iter().find(|what| !is_harmless(what)).and_then(|what| has(certificate, what))
-    })
+    let everything = case.presented.iter().chain(case.trust);
+    everything
+        .flat_map(|certificate| certificate.undecided.iter().map(move |what| (certificate, what)))
+        .next()
+        .map(|(certificate, what)| format!("{} has {what}", certificate.subject))
 }
 
 fn issuer_missing(case: &Case<'_>, path: &Path<'_>, broken: Broken) -> Result<(), Box<Reason>> {
@@ -188,6 +179,26 @@ fn uses(case: &Case<'_>, path: &Path<'_>) -> Result<(), Box<Reason>> {
     Ok(())
 }
 
+/// What the trust attributes beside the certificates of the trust file say.
+fn trusted_for(case: &Case<'_>, path: &Path<'_>) -> Result<(), Box<Reason>> {
+    let purpose = match case.role {
+        Role::Client => "1.3.6.1.5.5.7.3.2",
+        Role::Server => "1.3.6.1.5.5.7.3.1",
+    };
+    let has = |purposes: &[String]| purposes.iter().any(|other| other == purpose);
+    for certificate in path.certificates.iter().skip(path.untrusted) {
+        match &certificate.trust {
+            Some(trust) if has(&trust.rejected) => {
+                let text = format!("the trust attributes of {} reject this use", certificate.subject);
+                return reject(Fault::Purpose, Some(certificate), text, failed(case.profile, "certificate rejected"));
+            }
+            Some(trust) if has(&trust.trusted) => return Ok(()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn may_sign(profile: Profile, certificate: &Certificate) -> Result<(), Box<Reason>> {
     let by_version = certificate.version == 1 && certificate.ca.is_none() && path::is_self_signed(certificate);
     let what = if certificate.key_usage.is_some_and(|usage| !usage.cert_sign) {
@@ -252,7 +263,7 @@ fn signatures_and_dates(case: &Case<'_>, path: &Path<'_>) -> Result<Option<Strin
 }
 
 fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> Result<Option<String>, Box<Reason>> {
-    if !signature::is_issuer_key(&issuer.key.algorithm) {
+    if !signature::is_issuer_key(&issuer.key) {
         let text = format!(
             "{} is signed with a key of kind {}, which gRPC does not read",
             certificate.subject, issuer.key.algorithm
@@ -320,6 +331,11 @@ fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
 
 fn dates(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Box<Reason>> {
     let subject = &certificate.subject;
+    if certificate.has_offset_dates {
+        let text = format!("a date of {subject} has an offset from UTC, which gRPC does not take");
+        let fault = if at == 0 { Fault::Other } else { Fault::CaDates };
+        return reject(fault, Some(certificate), text, failed(case.profile, "format error in certificate's not"));
+    }
     let moment = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let which = if at == 0 { "" } else { "the CA " };
     let (fault, text, words) = if case.now < certificate.not_before {

@@ -5,6 +5,7 @@ use super::der::{self, INTEGER, Reader, SEQUENCE};
 use super::extensions;
 use super::path;
 use super::profile::Profile;
+use super::value::Notes;
 
 /// The nameConstraints of a CA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,10 +125,10 @@ pub(super) fn check<'a>(path: &[&'a Certificate], profile: Profile) -> Result<Op
 }
 
 /// Reads the value of the extension.
-pub(super) fn read(value: &[u8], undecided: &mut Vec<String>) -> Result<Constraints, String> {
+pub(super) fn read(value: &[u8], notes: &mut Notes) -> Result<Constraints, String> {
     let mut reader = der::only(value, SEQUENCE, "nameConstraints")?;
-    let permitted = subtrees(reader.optional(0xa0, "permittedSubtrees")?.map(|list| list.content), undecided)?;
-    let excluded = subtrees(reader.optional(0xa1, "excludedSubtrees")?.map(|list| list.content), undecided)?;
+    let permitted = subtrees(reader.optional(0xa0, "permittedSubtrees")?.map(|list| list.content), notes)?;
+    let excluded = subtrees(reader.optional(0xa1, "excludedSubtrees")?.map(|list| list.content), notes)?;
     reader.end("nameConstraints")?;
     Ok(Constraints { permitted, excluded })
 }
@@ -154,13 +155,13 @@ fn why(words: &str) -> &'static str {
     }
 }
 
-fn subtrees(list: Option<&[u8]>, undecided: &mut Vec<String>) -> Result<Vec<Subtree>, String> {
+fn subtrees(list: Option<&[u8]>, notes: &mut Notes) -> Result<Vec<Subtree>, String> {
     let mut reader = Reader::new(list.unwrap_or_default());
     let mut subtrees = Vec::new();
     while !reader.is_empty() {
         let mut subtree = Reader::new(reader.expect(SEQUENCE, "a constraint")?.content);
         let base = subtree.any()?;
-        let base = extensions::general_names(Reader::new(base.whole), undecided)?
+        let base = extensions::general_names(Reader::new(base.whole), notes)?
             .into_iter()
             .next()
             .ok_or("a constraint without a name")?;

@@ -116,14 +116,18 @@ pub(super) fn oid(content: &[u8]) -> Result<String, String> {
     let mut arcs: Vec<u64> = Vec::new();
     let mut arc = 0u64;
     let mut fresh = true;
+    let mut is_huge = false;
     for byte in content {
         if fresh && *byte == 0x80 {
             return Err("an object identifier with needless zeros".into());
         }
-        arc = arc
-            .checked_mul(128)
-            .and_then(|arc| arc.checked_add(u64::from(byte & 0x7f)))
-            .ok_or("an object identifier with a huge number")?;
+        arc = match arc.checked_mul(128) {
+            Some(arc) => arc | u64::from(byte & 0x7f),
+            None => {
+                is_huge = true;
+                0
+            }
+        };
         fresh = byte & 0x80 == 0;
         if fresh {
             if arcs.is_empty() {
@@ -137,6 +141,10 @@ pub(super) fn oid(content: &[u8]) -> Result<String, String> {
     }
     if arcs.is_empty() || !fresh {
         return Err("an object identifier that is cut".into());
+    }
+    if is_huge {
+        // Numbers that nobody has given to anything: the octets tell it apart as well.
+        return Ok(content.iter().map(|byte| format!("{byte:02x}")).collect());
     }
     Ok(arcs.iter().map(u64::to_string).collect::<Vec<_>>().join("."))
 }

@@ -1,6 +1,8 @@
 //! Distinguished names: for people, and in the form in which gRPC compares them.
 
 use super::der::{self, OID, Reader, SEQUENCE, SET, UTF8_STRING};
+use super::profile::ValueTypes;
+use super::value::{self, Notes};
 
 /// A distinguished name.
 pub(super) struct DistinguishedName {
@@ -17,15 +19,15 @@ pub(super) struct DistinguishedName {
 }
 
 /// Reads the contents of a Name.
-pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<DistinguishedName, String> {
+pub(super) fn name(content: &[u8], notes: &mut Notes) -> Result<DistinguishedName, String> {
     let mut parts = Vec::new();
     let mut canonical = Vec::new();
     let (mut count, mut common_names, mut emails) = (0, Vec::new(), Vec::new());
     let mut sets = Reader::new(content);
     while !sets.is_empty() {
         let mut set = Reader::new(sets.expect(SET, "a name")?.content);
-        if set.is_empty() {
-            undecided.push("an empty part of a name".into());
+        if set.is_empty() && notes.profile.value_types == ValueTypes::Strict {
+            return Err("a name with an empty part".into());
         }
         let mut texts = Vec::new();
         let mut attributes = Vec::new();
@@ -35,10 +37,11 @@ pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<Distin
             let value = attribute.any()?;
             attribute.end("a name")?;
             let oid = der::oid(kind.content)?;
-            let text = text(value.tag, value.content)?;
+            value::of_attribute(value, notes)?;
+            let text = value::text(value)?;
             let folded = match &text {
-                Some(text) => der::wrap(UTF8_STRING, fold(text).as_bytes()),
-                None => value.whole.to_vec(),
+                Some(text) if is_folded(value.tag) => der::wrap(UTF8_STRING, fold(text).as_bytes()),
+                _ => value.whole.to_vec(),
             };
             attributes.push(der::wrap(SEQUENCE, &[kind.whole, &folded].concat()));
             let shown = text.clone().unwrap_or_else(|| format!("#{}", super::certificate::hex(value.whole)));
@@ -68,27 +71,9 @@ pub(super) fn name(content: &[u8], undecided: &mut Vec<String>) -> Result<Distin
 const COMMON_NAME: &str = "2.5.4.3";
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
-/// The text of a string type that takes part in the folding; none for other types.
-fn text(tag: u8, content: &[u8]) -> Result<Option<String>, String> {
-    const BAD: &str = "a name whose text is malformed";
-    let wide = |size: usize| {
-        if !content.len().is_multiple_of(size) {
-            return Err(BAD.to_string());
-        }
-        content
-            .chunks(size)
-            .map(|unit| char::from_u32(unit.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte))))
-            .collect::<Option<String>>()
-            .ok_or_else(|| BAD.to_string())
-    };
-    match tag {
-        UTF8_STRING => String::from_utf8(content.to_vec()).map(Some).map_err(|_| BAD.into()),
-        // PrintableString, T61String, IA5String and VisibleString: one octet is one character, whatever it is.
-        0x13 | 0x14 | 0x16 | 0x1a => Ok(Some(content.iter().copied().map(char::from).collect())),
-        0x1c => wide(4).map(Some),
-        0x1e => wide(2).map(Some),
-        _ => Ok(None),
-    }
+/// Whether the text of a type takes part in the folding.
+fn is_folded(tag: u8) -> bool {
+    matches!(tag, UTF8_STRING | 0x13 | 0x14 | 0x16 | 0x1a | 0x1c | 0x1e)
 }
 
 fn fold(text: &str) -> String {
@@ -116,6 +101,7 @@ fn short(oid: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::profile::Profile;
     use super::*;
 
     fn one(tag: u8, value: &[u8]) -> Vec<u8> {
@@ -124,7 +110,7 @@ mod tests {
     }
 
     fn canonical(content: &[u8]) -> Vec<u8> {
-        name(content, &mut Vec::new()).unwrap().canonical
+        name(content, &mut Notes::new(Profile::core())).unwrap().canonical
     }
 
     #[test]
@@ -143,9 +129,9 @@ mod tests {
     #[test]
     fn names_for_people_have_the_last_part_first() {
         let both = [one(UTF8_STRING, b"a"), one(UTF8_STRING, b"b")].concat();
-        let read = name(&both, &mut Vec::new()).unwrap();
+        let read = name(&both, &mut Notes::new(Profile::core())).unwrap();
         assert_eq!(read.text, "CN=b,CN=a");
         assert_eq!(read.common_names, [Some("a".to_string()), Some("b".into())]);
-        assert!(name(&one(UTF8_STRING, &[0xff]), &mut Vec::new()).is_err());
+        assert!(name(&one(UTF8_STRING, &[0xff]), &mut Notes::new(Profile::core())).is_err());
     }
 }

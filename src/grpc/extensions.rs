@@ -2,9 +2,10 @@
 
 use super::certificate::{KeyUsage, Name, Purpose, hex};
 use super::constraints::{self, Constraints};
-use super::der::{self, BIT_STRING, BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
+use super::der::{self, BIT_STRING, BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, SET, UTF8_STRING};
 use super::distinguished;
 use super::policies::{self, Policies};
+use super::value::{self, Notes};
 
 /// What the extensions say; see the fields of the same names in [`super::certificate::Certificate`].
 #[derive(Default)]
@@ -27,50 +28,32 @@ pub(super) struct Extensions {
     pub malformed: Vec<String>,
 }
 
+const POLICY_MAPPINGS: &str = "2.5.29.33";
+
 /// In [`Extensions::malformed`]: EC certificates with it are refused at load already.
 pub(super) const KEY_USAGE_MALFORMED: &str = "keyUsage is malformed";
 
-const POLICIES: &str = "policies of an unusual shape";
-const MAPPINGS: &str = "policy mappings";
-const NETSCAPE: &str = "an unusual nsCertType";
-
-/// Whether something undecided plays no part in the last certificate of a path and in those that are not on it.
-pub(super) fn is_void_at_top(undecided: &str) -> bool {
-    [POLICIES, MAPPINGS, NETSCAPE].contains(&undecided)
-}
-
-/// Whether something undecided plays no part in a trusted certificate.
-pub(super) fn is_void_in_anchor(undecided: &str) -> bool {
-    undecided == NETSCAPE
-}
-
 /// Reads the contents of the `[3]` of a certificate. `Err` is what makes gRPC refuse the certificate as a whole.
-pub(super) fn read(content: &[u8], undecided: &mut Vec<String>) -> Result<Extensions, String> {
+pub(super) fn read(content: &[u8], notes: &mut Notes) -> Result<Extensions, String> {
     let mut list = der::only(content, SEQUENCE, "the extensions")?;
     let mut found = Extensions::default();
     let mut seen: Vec<String> = Vec::new();
-    if list.is_empty() {
-        undecided.push("an empty list of extensions".into());
-    }
     while !list.is_empty() {
         let mut extension = Reader::new(list.expect(SEQUENCE, "an extension")?.content);
         let oid = der::oid(extension.expect(OID, "an extension")?.content)?;
         let critical = match extension.optional(BOOLEAN, "an extension")?.map(|flag| flag.content) {
             None | Some([0]) => false,
-            Some([0xff]) => true,
-            Some([_]) => {
-                undecided.push("a critical flag that is neither TRUE nor FALSE".into());
-                true
-            }
+            Some([_]) => true,
             Some(_) => return Err("an extension whose critical flag is no BOOLEAN".into()),
         };
         let value = extension.expect(OCTET_STRING, "an extension")?.content;
         extension.end("an extension")?;
         let repeated = seen.contains(&oid);
-        match found.take(&oid, value, critical, undecided) {
+        match found.take(&oid, value, critical, notes) {
             Taken::Unknown if critical => found.unknown_critical.push(oid.clone()),
+            Taken::Policy if repeated && oid == POLICY_MAPPINGS => found.policies.has_broken_mappings = true,
             Taken::Policy if repeated => found.policies.is_broken = true,
-            Taken::Unknown | Taken::Policy | Taken::Netscape => {}
+            Taken::Unknown | Taken::Policy => {}
             Taken::Known(name) | Taken::Malformed(name) if repeated => {
                 found.malformed.push(format!("{name} is repeated"))
             }
@@ -90,8 +73,6 @@ enum Taken {
     Unknown,
     /// About policies: at worst the policies are broken, not the certificate.
     Policy,
-    /// nsCertType: whatever is not decided of it is noted.
-    Netscape,
     /// Read.
     Known(&'static str),
     /// Not readable.
@@ -100,41 +81,29 @@ enum Taken {
 
 impl Extensions {
     /// Takes one extension in; of repeated ones the first counts.
-    fn take(&mut self, oid: &str, value: &[u8], critical: bool, undecided: &mut Vec<String>) -> Taken {
+    fn take(&mut self, oid: &str, value: &[u8], critical: bool, notes: &mut Notes) -> Taken {
         let (name, read) = match oid {
             "2.5.29.14" => ("subjectKeyIdentifier", self.subject_key_id(value)),
             "2.5.29.15" => ("keyUsage", self.key_usage(value)),
-            "2.5.29.17" => ("subjectAltName", self.subject_alt_name(value, undecided)),
-            "2.5.29.19" => ("basicConstraints", self.basic_constraints(value, undecided)),
+            "2.5.29.17" => ("subjectAltName", self.subject_alt_name(value, notes)),
+            "2.5.29.19" => ("basicConstraints", self.basic_constraints(value)),
             "2.5.29.30" => {
-                let read = constraints::read(value, undecided);
+                let read = constraints::read(value, notes);
                 ("nameConstraints", read.map(|read| _ = self.constraints.get_or_insert(read)))
             }
-            "2.5.29.31" => {
-                if !is_list_of_distribution_points(value) {
-                    undecided.push("CRL distribution points of an unusual shape".into());
-                }
-                if critical {
-                    undecided.push("critical CRL distribution points".into());
-                }
-                ("cRLDistributionPoints", Ok(()))
-            }
-            "2.5.29.35" => ("authorityKeyIdentifier", self.authority_key_identifier(value, undecided)),
+            "2.5.29.31" => ("cRLDistributionPoints", distribution_points(value, notes)),
+            "2.5.29.35" => ("authorityKeyIdentifier", self.authority_key_identifier(value, notes)),
             "2.5.29.37" => ("extKeyUsage", self.ext_key_usage(value)),
             "2.5.29.32" => {
-                match policies::named(value) {
-                    Ok((named, is_plain)) => {
-                        if !is_plain {
-                            undecided.push(POLICIES.into());
-                        }
-                        self.policies.named.get_or_insert(named);
-                    }
+                match policies::named(value, notes) {
+                    Ok(named) => _ = self.policies.named.get_or_insert(named),
                     Err(_) => self.policies.is_broken = true,
                 }
                 return Taken::Policy;
             }
-            "2.5.29.33" => {
-                undecided.push(MAPPINGS.into());
+            POLICY_MAPPINGS => {
+                self.policies.maps = true;
+                self.policies.has_broken_mappings |= policies::mappings(value).is_err();
                 return Taken::Policy;
             }
             "2.5.29.36" => {
@@ -151,20 +120,13 @@ impl Extensions {
                 }
                 return Taken::Policy;
             }
-            "2.16.840.1.113730.1.1" => {
-                if critical {
-                    undecided.push(NETSCAPE.into());
-                }
-                match first_bits(value) {
-                    Ok(octet) => _ = self.netscape_type.get_or_insert(octet),
-                    Err(_) => undecided.push(NETSCAPE.into()),
-                }
-                return Taken::Netscape;
+            "2.16.840.1.113730.1.1" if notes.profile.netscape_type => {
+                ("nsCertType", first_bits(value).map(|octet| _ = self.netscape_type.get_or_insert(octet)))
             }
             _ => return Taken::Unknown,
         };
-        // Critical identifiers are among the extensions gRPC does not handle.
-        if critical && matches!(name, "subjectKeyIdentifier" | "authorityKeyIdentifier") {
+        // Critical, these are among the extensions that gRPC does not handle.
+        if critical && matches!(name, "subjectKeyIdentifier" | "authorityKeyIdentifier" | "cRLDistributionPoints") {
             self.unknown_critical.push(oid.into());
         }
         match read {
@@ -191,8 +153,8 @@ impl Extensions {
         Ok(())
     }
 
-    fn subject_alt_name(&mut self, value: &[u8], undecided: &mut Vec<String>) -> Result<(), String> {
-        let names = general_names(der::only(value, SEQUENCE, "subjectAltName")?, undecided)?;
+    fn subject_alt_name(&mut self, value: &[u8], notes: &mut Notes) -> Result<(), String> {
+        let names = general_names(der::only(value, SEQUENCE, "subjectAltName")?, notes)?;
         if self.names.is_none() {
             self.directories = names.iter().filter_map(|name| name.directory.clone()).collect();
             let is_other = |name: &&GeneralName| name.name == Name::Other && name.directory.is_none();
@@ -202,7 +164,7 @@ impl Extensions {
         Ok(())
     }
 
-    fn basic_constraints(&mut self, value: &[u8], undecided: &mut Vec<String>) -> Result<(), String> {
+    fn basic_constraints(&mut self, value: &[u8]) -> Result<(), String> {
         let mut reader = der::only(value, SEQUENCE, "basicConstraints")?;
         let ca = match reader.optional(BOOLEAN, "cA")?.map(|flag| flag.content) {
             None => false,
@@ -216,10 +178,8 @@ impl Extensions {
                 octets if octets.len() <= 4 => {
                     Some(octets.iter().fold(0, |value, octet| (value << 8) | u32::from(*octet)))
                 }
-                _ => {
-                    undecided.push("a huge path length".into());
-                    Some(u32::MAX)
-                }
+                // More than any path has.
+                _ => Some(u32::MAX),
             },
         };
         reader.end("basicConstraints")?;
@@ -246,13 +206,13 @@ impl Extensions {
         Ok(())
     }
 
-    fn authority_key_identifier(&mut self, value: &[u8], undecided: &mut Vec<String>) -> Result<(), String> {
+    fn authority_key_identifier(&mut self, value: &[u8], notes: &mut Notes) -> Result<(), String> {
         let mut reader = der::only(value, SEQUENCE, "authorityKeyIdentifier")?;
         let id = reader.optional(0x80, "keyIdentifier")?.map(|id| id.content.to_vec());
         let issuer = match reader.optional(0xa1, "authorityCertIssuer")? {
             // The first directory name is the one that is compared.
             Some(names) => {
-                general_names(Reader::new(names.content), undecided)?.into_iter().find_map(|name| name.directory)
+                general_names(Reader::new(names.content), notes)?.into_iter().find_map(|name| name.directory)
             }
             None => None,
         };
@@ -285,7 +245,7 @@ pub(super) struct GeneralName {
 }
 
 /// Reads GeneralNames in a row.
-pub(super) fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>) -> Result<Vec<GeneralName>, String> {
+pub(super) fn general_names(mut reader: Reader<'_>, notes: &mut Notes) -> Result<Vec<GeneralName>, String> {
     let mut names = Vec::new();
     while !reader.is_empty() {
         let element = reader.any()?;
@@ -301,18 +261,27 @@ pub(super) fn general_names(mut reader: Reader<'_>, undecided: &mut Vec<String>)
             }
             0xa4 => {
                 let name = der::only(element.content, SEQUENCE, "a directory name")?;
-                directory = Some(distinguished::name(name.rest(), undecided)?.canonical);
+                directory = Some(distinguished::name(name.rest(), notes)?.canonical);
                 Name::Other
             }
             0xa0 => {
                 let mut other = Reader::new(element.content);
-                other.expect(OID, "an other name")?;
-                other.expect(0xa0, "an other name")?;
+                der::oid(other.expect(OID, "an other name")?.content)?;
+                let mut value = Reader::new(other.expect(0xa0, "an other name")?.content);
                 other.end("an other name")?;
+                value::any(value.any()?, notes)?;
+                value.end("an other name")?;
                 Name::Other
             }
-            0xa3 | 0xa5 => {
-                undecided.push("an X.400 or EDI name".into());
+            // An X.400 address, into which nobody looks.
+            0xa3 => Name::Other,
+            0xa5 => {
+                let mut party = Reader::new(element.content);
+                if let Some(assigner) = party.optional(0xa0, "an EDI name")? {
+                    directory_string(assigner.content)?;
+                }
+                directory_string(party.expect(0xa1, "an EDI name")?.content)?;
+                party.end("an EDI name")?;
                 Name::Other
             }
             tag => return Err(format!("a name of the unknown kind {tag:#04x}")),
@@ -327,21 +296,40 @@ fn characters(content: &[u8]) -> String {
     content.iter().copied().map(char::from).collect()
 }
 
-/// SEQUENCE OF SEQUENCE of nothing but `[0]`, `[1]` and `[2]`, each in good order: what every CA writes.
-fn is_list_of_distribution_points(value: &[u8]) -> bool {
-    let walk = || {
-        let mut points = der::only(value, SEQUENCE, "")?;
-        while !points.is_empty() {
-            let mut point = Reader::new(points.expect(SEQUENCE, "")?.content);
-            let mut full = Reader::new(point.expect(0xa0, "")?.content);
-            let mut names = Reader::new(full.expect(0xa0, "")?.content);
-            while !names.is_empty() {
-                names.expect(0x86, "")?;
+/// A DirectoryString (RFC 5280, section 4.1.2.4).
+fn directory_string(content: &[u8]) -> Result<(), String> {
+    let mut reader = Reader::new(content);
+    let value = reader.any()?;
+    reader.end("a directory string")?;
+    match value.tag {
+        UTF8_STRING | 0x13 | 0x14 | 0x1c | 0x1e => value::text(value).map(|_| ()),
+        tag => Err(format!("a directory string of the type {tag:#04x}")),
+    }
+}
+
+/// RFC 5280, section 4.2.1.13; all of it may be left out.
+fn distribution_points(value: &[u8], notes: &mut Notes) -> Result<(), String> {
+    let mut points = der::only(value, SEQUENCE, "cRLDistributionPoints")?;
+    while !points.is_empty() {
+        let mut point = Reader::new(points.expect(SEQUENCE, "a distribution point")?.content);
+        if let Some(name) = point.optional(0xa0, "a distribution point")? {
+            let mut name = Reader::new(name.content);
+            let choice = name.any()?;
+            name.end("a distribution point")?;
+            match choice.tag {
+                0xa0 => _ = general_names(Reader::new(choice.content), notes)?,
+                0xa1 if choice.content.is_empty() => {}
+                0xa1 => _ = distinguished::name(&der::wrap(SET, choice.content), notes)?,
+                tag => return Err(format!("a distribution point of the kind {tag:#04x}")),
             }
-            full.end("")?;
-            point.end("")?;
         }
-        Ok::<(), String>(())
-    };
-    walk().is_ok()
+        if let Some(reasons) = point.optional(0x81, "reasons")? {
+            der::bits(reasons.content, "reasons")?;
+        }
+        if let Some(issuer) = point.optional(0xa2, "an issuer of CRLs")? {
+            general_names(Reader::new(issuer.content), notes)?;
+        }
+        point.end("a distribution point")?;
+    }
+    Ok(())
 }

@@ -1,38 +1,44 @@
 //! What a process says of its own files, before any peer sees them.
 
-use super::certificate::{Certificate, Name, PublicKey};
+use super::certificate::{Certificate, Name, PublicKey, Trust};
 use super::chain;
+use super::der::{self, OCTET_STRING, OID, Reader, SEQUENCE, UTF8_STRING};
 use super::extensions::KEY_USAGE_MALFORMED;
 use super::parse::EXPLICIT_CURVE;
 use super::pem::{Block, Reading};
 use super::profile::Profile;
-use super::verdict::{Fault, Key, Loading, Reason};
+use super::verdict::{Fault, Key, Loading, Reason, Role};
+use super::{signature, value};
 
 /// See [`super::verdict::load_identity`].
-pub(super) fn identity(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Loading {
-    load_chain(chain, is_empty, key, profile).unwrap_or_else(|loading| *loading)
+pub(super) fn identity(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile: Profile) -> Loading {
+    load_chain(chain.by(profile), is_empty, key, role, profile).unwrap_or_else(|loading| *loading)
 }
 
 /// See [`super::verdict::load_trust`].
-pub(super) fn trust(bundle: &Reading, is_empty: bool) -> Loading {
+pub(super) fn trust(bundle: &Reading, is_empty: bool, profile: Profile) -> Loading {
     if is_empty {
         return Loading::Loads { certificates: Vec::new(), ignored: None };
     }
-    load_bundle(bundle).unwrap_or_else(|loading| *loading)
+    load_bundle(bundle.by(profile), profile).unwrap_or_else(|loading| *loading)
 }
 
 type Failed = Box<Loading>;
 
-fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Result<Loading, Failed> {
+fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile: Profile) -> Result<Loading, Failed> {
     if is_empty {
         return Err(abort("certificate"));
     }
     let Some((first, rest)) = chain.blocks.split_first() else {
         return Err(refuse(CERTIFICATE, None, format!("the certificate file {}", why_empty(chain))));
     };
-    let leaf = read(first)?.map_err(|error| {
+    let leaf = read(first, profile)?.and_then(with_attributes).map_err(|error| {
         refuse(CERTIFICATE, None, format!("the first certificate, line {}, is not readable: {error}", first.line))
     })?;
+    if role == Role::Server && first.label == TRUSTED {
+        let text = format!("the first certificate is a {TRUSTED} block, which gRPC servers do not read");
+        return Err(refuse(None, Some(&leaf), text));
+    }
     leaf_fits(&leaf, profile)?;
     let mut certificates = vec![leaf];
     let mut ignored = None;
@@ -42,12 +48,9 @@ fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -
             ignored.get_or_insert(format!("the {TRUSTED} block of line {} is skipped", block.line));
             continue;
         }
-        match read(block)? {
-            Ok(certificate) => certificates.push(certificate),
-            Err(error) if error.ends_with("bytes left over") => {
-                let why = format!("the certificate of line {} has bytes after it", block.line);
-                return Err(Box::new(Loading::CannotTell(why)));
-            }
+        match read(block, profile)? {
+            // What follows it in its block is not looked at.
+            Ok((certificate, _)) => certificates.push(certificate),
             Err(error) => {
                 ignored = Some(unreadable(block, &error));
                 break;
@@ -59,11 +62,11 @@ fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -
     Ok(Loading::Loads { certificates, ignored })
 }
 
-fn load_bundle(bundle: &Reading) -> Result<Loading, Failed> {
+fn load_bundle(bundle: &Reading, profile: Profile) -> Result<Loading, Failed> {
     let mut certificates = Vec::new();
     let mut ignored = None;
     for block in &bundle.blocks {
-        match read(block)? {
+        match read(block, profile)?.and_then(with_attributes) {
             Ok(certificate) => certificates.push(certificate),
             Err(error) if certificates.is_empty() => {
                 let text =
@@ -104,15 +107,37 @@ fn unread(reading: &Reading) -> Option<String> {
     (unseen > 0).then(|| format!("{unseen} of {} certificates do not start at the beginning of a line", reading.begun))
 }
 
-/// The outer error is for what is not decided.
-fn read(block: &Block) -> Result<Result<Certificate, String>, Failed> {
+/// The certificate of a block, and the bytes after it. The outer error is for what is not decided.
+fn read(block: &Block, profile: Profile) -> Result<Result<(Certificate, Vec<u8>), String>, Failed> {
     let der = block.to_der().map_err(cannot)?;
-    match Certificate::parse(&der) {
-        Err(_) if block.label == TRUSTED => {
-            Err(cannot(format!("the {TRUSTED} block of line {} has trust attributes", block.line)))
-        }
-        parsed => Ok(parsed),
+    let mut reader = Reader::new(&der);
+    let parsed = reader.any().and_then(|element| Certificate::parse_as(element.whole, profile));
+    Ok(parsed.map(|certificate| (certificate, reader.rest().to_vec())))
+}
+
+/// The first certificate of a chain and those of a trust file may have trust attributes after them, whatever their label is;
+/// other bytes may not follow, though they may follow the attributes.
+fn with_attributes((certificate, rest): (Certificate, Vec<u8>)) -> Result<Certificate, String> {
+    if rest.is_empty() {
+        return Ok(certificate);
     }
+    let mut attributes = Reader::new(Reader::new(&rest).expect(SEQUENCE, "trust attributes")?.content);
+    let mut purposes = |tag| {
+        let list = attributes.optional(tag, "trust attributes")?;
+        let mut list = Reader::new(list.map_or(&[], |list| list.content));
+        let mut purposes = Vec::new();
+        while !list.is_empty() {
+            purposes.push(der::oid(list.expect(OID, "trust attributes")?.content)?);
+        }
+        Ok::<_, String>(purposes)
+    };
+    let trust = Trust { trusted: purposes(SEQUENCE)?, rejected: purposes(0xa0)? };
+    if let Some(alias) = attributes.optional(UTF8_STRING, "an alias")? {
+        value::text(alias)?;
+    }
+    attributes.optional(OCTET_STRING, "a key id")?;
+    attributes.end("trust attributes")?;
+    Ok(Certificate { trust: Some(trust), ..certificate })
 }
 
 fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
@@ -126,10 +151,12 @@ fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
         "RSA" if (1024..=8192).contains(&leaf.key.bits) => false,
         "P-224" | "secp256k1" | "Ed448" | "RSA-PSS" => return refused(&format!("{} keys", leaf.key.algorithm)),
         EXPLICIT_CURVE => return refused("an EC key that spells its curve out"),
-        other => {
-            return Err(cannot(format!("the key of {subject} is {other} of {} bits", leaf.key.bits)));
-        }
+        "RSA" => return Err(cannot(format!("the key of {subject} is RSA of {} bits", leaf.key.bits))),
+        other => return refused(&format!("keys of the kind {other}")),
     };
+    if !signature::is_issuer_key(&leaf.key) {
+        return refused("an ill-formed key");
+    }
     if is_ec && leaf.malformed.iter().any(|what| what == KEY_USAGE_MALFORMED) {
         return Err(refuse(CERTIFICATE, Some(leaf), format!("{subject} has an EC key and an unreadable keyUsage")));
     }
@@ -144,7 +171,19 @@ fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
         }
         return Err(refuse(Some("SAN IP Address contained invalid IP"), Some(leaf), text));
     }
+    if has_odd_common_name(leaf) {
+        let text = format!("the first common name of {subject} is no text");
+        if profile.aborts_on_bad_ip {
+            return Err(Box::new(Loading::Aborts(reason(None, Some(leaf), text))));
+        }
+        return Err(refuse(Some("Could not extract utf8 from asn1 string."), Some(leaf), text));
+    }
     Ok(())
+}
+
+/// Whether the first common name, which gRPC takes out of its own certificate and its peer's, is of a type without text.
+pub(super) fn has_odd_common_name(leaf: &Certificate) -> bool {
+    matches!(leaf.constrained.common_names.first(), Some(None))
 }
 
 /// Octets of an iPAddress name that is no address.

@@ -7,32 +7,37 @@ use jiff::tz::TimeZone;
 use super::certificate::{Certificate, PublicKey, Signed, hex, sha256};
 use super::constraints::Constrained;
 use super::der::{self, BIT_STRING, Element, INTEGER, NULL, OID, Reader, SEQUENCE};
+use super::profile::Profile;
+use super::value::Notes;
 use super::{distinguished, extensions};
 
 /// See [`Certificate::parse`].
-pub(super) fn certificate(der: &[u8]) -> Result<Certificate, String> {
+pub(super) fn certificate(der: &[u8], profile: Profile) -> Result<Certificate, String> {
     let envelope = envelope(der)?;
-    let mut undecided = Vec::new();
+    let mut notes = Notes::new(profile);
     let mut tbs = der::only(envelope.tbs, SEQUENCE, "the certificate")?;
 
-    let version = version(&mut tbs, &mut undecided)?;
+    let version = version(&mut tbs)?;
     let serial = der::integer(tbs.expect(INTEGER, "the serial number")?, "the serial number")?;
     algorithm(tbs.expect(SEQUENCE, "the inner signature algorithm")?)?;
-    let issuer = distinguished::name(tbs.expect(SEQUENCE, "the issuer")?.content, &mut undecided)?;
+    let issuer = distinguished::name(tbs.expect(SEQUENCE, "the issuer")?.content, &mut notes)?;
     let mut validity = Reader::new(tbs.expect(SEQUENCE, "the validity")?.content);
-    let not_before = time(validity.any()?, &mut undecided)?;
-    let not_after = time(validity.any()?, &mut undecided)?;
+    let (not_before, is_plain) = time(validity.any()?)?;
+    let (not_after, is_plain_too) = time(validity.any()?)?;
     validity.end("the validity")?;
-    let subject = distinguished::name(tbs.expect(SEQUENCE, "the subject")?.content, &mut undecided)?;
+    let subject = distinguished::name(tbs.expect(SEQUENCE, "the subject")?.content, &mut notes)?;
     let key = public_key(tbs.expect(SEQUENCE, "the public key")?)?;
-    for tag in [0x81, 0xa1, 0x82, 0xa2] {
-        if tbs.optional(tag, "a unique identifier")?.is_some() && (version == 1 || tag & 0x20 != 0) {
-            undecided.push("a unique identifier where none should be".into());
+    for tag in [0x81, 0x82] {
+        if let Some(id) = tbs.optional(tag, "a unique identifier")? {
+            der::bits(id.content, "a unique identifier")?;
+            if version == 1 {
+                return Err("a unique identifier in a version 1 certificate".into());
+            }
         }
     }
     let extensions = match tbs.optional(0xa3, "the extensions")? {
         Some(_) if version < 3 => return Err(format!("extensions in a version {version} certificate")),
-        Some(element) => extensions::read(element.content, &mut undecided)?,
+        Some(element) => extensions::read(element.content, &mut notes)?,
         None => extensions::Extensions::default(),
     };
     tbs.end("the certificate")?;
@@ -72,7 +77,9 @@ pub(super) fn certificate(der: &[u8]) -> Result<Certificate, String> {
         unknown_critical: extensions.unknown_critical,
         malformed: extensions.malformed,
         signature_algorithm: algorithm_name(&envelope.algorithm.oid),
-        undecided,
+        has_offset_dates: !(is_plain && is_plain_too),
+        trust: None,
+        undecided: notes.undecided,
         signature: Signed::Really,
     })
 }
@@ -132,23 +139,20 @@ pub(super) fn subject_public_key_info(spki: &[u8]) -> Result<(Algorithm<'_>, Opt
     Ok((algorithm, (unused == 0).then_some(bits)))
 }
 
-fn version(tbs: &mut Reader<'_>, undecided: &mut Vec<String>) -> Result<u8, String> {
+fn version(tbs: &mut Reader<'_>) -> Result<u8, String> {
     let Some(element) = tbs.optional(0xa0, "the version")? else { return Ok(1) };
     let mut reader = Reader::new(element.content);
     let number = der::integer(reader.expect(INTEGER, "the version")?, "the version")?;
     reader.end("the version")?;
     match number {
-        [0] => {
-            undecided.push("version 1 spelled out".into());
-            Ok(1)
-        }
-        [number @ 1..=2] => Ok(number + 1),
+        [number @ 0..=2] => Ok(number + 1),
         _ => Err("a version other than 1, 2 or 3".into()),
     }
 }
 
-/// UTCTime with seconds or GeneralizedTime without fractions, in UTC.
-fn time(element: Element<'_>, undecided: &mut Vec<String>) -> Result<Timestamp, String> {
+/// UTCTime with seconds or GeneralizedTime without fractions; and whether it is in UTC. A UTCTime with an offset is read, but
+/// no certificate that has one is valid.
+pub(super) fn time(element: Element<'_>) -> Result<(Timestamp, bool), String> {
     const BAD: &str = "a date that is no date";
     let text = std::str::from_utf8(element.content).map_err(|_| BAD)?;
     let (digits, rest) = match element.tag {
@@ -159,13 +163,18 @@ fn time(element: Element<'_>, undecided: &mut Vec<String>) -> Result<Timestamp, 
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BAD.into());
     }
-    match rest.as_bytes() {
-        b"Z" => {}
-        [b'+' | b'-', offset @ ..] if element.tag == 0x17 && offset.len() == 4 => {
-            undecided.push(OFFSET.into());
+    let is_utc = match rest.as_bytes() {
+        b"Z" => true,
+        [b'+' | b'-', h, i, m, n]
+            if element.tag == 0x17
+                && [h, i, m, n].iter().all(|digit| digit.is_ascii_digit())
+                && (*h, *i) < (b'2', b'4')
+                && *m < b'6' =>
+        {
+            false
         }
         _ => return Err(BAD.into()),
-    }
+    };
     let full = match element.tag {
         0x17 if digits >= "50" => format!("19{digits}"),
         0x17 => format!("20{digits}"),
@@ -176,11 +185,8 @@ fn time(element: Element<'_>, undecided: &mut Vec<String>) -> Result<Timestamp, 
     let civil = DateTime::new(year, part(4, 6)?, part(6, 8)?, part(8, 10)?, part(10, 12)?, part(12, 14)?, 0)
         .map_err(|_| BAD.to_string())?;
     // The last hours of the year 9999 are beyond what a Timestamp holds.
-    Ok(TimeZone::UTC.to_timestamp(civil).unwrap_or(Timestamp::MAX))
+    Ok((TimeZone::UTC.to_timestamp(civil).unwrap_or(Timestamp::MAX), is_utc))
 }
-
-/// Undecided, also in a trusted certificate.
-pub(super) const OFFSET: &str = "a time with an offset";
 
 fn public_key(element: Element<'_>) -> Result<PublicKey, String> {
     let (algorithm, bits) = subject_public_key_info(element.whole)?;
@@ -270,12 +276,12 @@ mod tests {
 
     fn at(tag: u8, text: &str) -> Result<Timestamp, String> {
         let bytes = der::wrap(tag, text.as_bytes());
-        time(Reader::new(&bytes).any().unwrap(), &mut Vec::new())
+        time(Reader::new(&bytes).any().unwrap()).map(|(time, _)| time)
     }
 
     #[test]
     fn facts_are_read() {
-        let certificate = certificate(&sample()).unwrap();
+        let certificate = certificate(&sample(), Profile::python()).unwrap();
         assert_eq!(certificate.version, 3);
         assert!(certificate.subject.contains("CN=Ray Head") && certificate.subject.contains("O=Ray"));
         assert_eq!(certificate.issuer_canonical, certificate.subject_canonical);
@@ -315,7 +321,7 @@ mod tests {
     fn what_follows_a_certificate_is_refused() {
         let mut der = sample();
         der.push(0);
-        assert!(certificate(&der).is_err());
+        assert!(certificate(&der, Profile::python()).is_err());
     }
 
     proptest! {
@@ -330,14 +336,14 @@ mod tests {
             if cut < 60 {
                 der.truncate(cut);
             }
-            if let Ok(certificate) = certificate(&der) {
+            if let Ok(certificate) = certificate(&der, Profile::python()) {
                 super::super::signature::verify(&certificate, &certificate);
             }
         }
 
         #[test]
         fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = certificate(&bytes);
+            let _ = certificate(&bytes, Profile::core());
         }
     }
 }

@@ -6,6 +6,9 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::profile::Profile;
 
 /// Certificates in the order gRPC meets them, up to the first block it cannot read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,9 @@ pub struct Reading {
     pub stopped: Option<Stop>,
     /// `-----BEGIN … CERTIFICATE` lines in the whole text, readable or not.
     pub begun: usize,
+    /// How the gRPC of 2026 reads the file, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loose: Option<Box<Reading>>,
 }
 
 /// One readable certificate block.
@@ -43,11 +49,40 @@ pub struct Stop {
 ///
 /// Whether the bytes of a block are a certificate is not looked at here.
 pub fn read(bytes: &[u8]) -> Reading {
-    let mut reading = Reading { begun: begun(bytes), ..Reading::default() };
     let lines = Lines::new(bytes);
+    let reading = certificates(bytes, &lines, false);
+    let loose = certificates(bytes, &lines, true);
+    Reading { loose: (loose != reading).then(|| Box::new(loose)), ..reading }
+}
+
+/// The first private key of a file as gRPC reads it: the label and the DER, or why there is none. None also when its
+/// generations differ in it.
+pub fn private_key(bytes: &[u8]) -> Option<Result<(String, Zeroizing<Vec<u8>>), &'static str>> {
+    let lines = Lines::new(bytes);
+    let strict = first_key(&lines, false);
+    (first_key(&lines, true) == strict).then_some(strict)
+}
+
+fn first_key(lines: &Lines<'_>, is_loose: bool) -> Result<(String, Zeroizing<Vec<u8>>), &'static str> {
     let mut at = 0;
-    while let Some((begin, label)) = next_begin(&lines, &mut at) {
-        match body(&lines, &mut at, label) {
+    while let Some((_, label)) = next_begin(lines, &mut at) {
+        let is_key = KEY_LABELS.contains(&label);
+        match body(lines, &mut at, label, &KEY_LABELS, is_loose) {
+            ControlFlow::Continue(der) if is_key => {
+                return Ok((String::from_utf8_lossy(label).into_owned(), Zeroizing::new(der)));
+            }
+            ControlFlow::Continue(_) => {}
+            ControlFlow::Break(found) => return Err(found),
+        }
+    }
+    Err("no private key")
+}
+
+fn certificates(bytes: &[u8], lines: &Lines<'_>, is_loose: bool) -> Reading {
+    let mut reading = Reading { begun: begun(bytes), ..Reading::default() };
+    let mut at = 0;
+    while let Some((begin, label)) = next_begin(lines, &mut at) {
+        match body(lines, &mut at, label, &CERTIFICATE_LABELS, is_loose) {
             ControlFlow::Continue(der) if CERTIFICATE_LABELS.contains(&label) => reading.blocks.push(Block {
                 label: String::from_utf8_lossy(label).into_owned(),
                 line: begin,
@@ -63,6 +98,13 @@ pub fn read(bytes: &[u8]) -> Reading {
     reading
 }
 
+impl Reading {
+    /// As the gRPC of a profile reads it.
+    pub(super) fn by(&self, profile: Profile) -> &Reading {
+        self.loose.as_deref().filter(|_| profile.loose_pem).unwrap_or(self)
+    }
+}
+
 impl Block {
     /// The DER bytes.
     ///
@@ -74,6 +116,9 @@ impl Block {
 }
 
 const CERTIFICATE_LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"];
+
+const KEY_LABELS: [&[u8]; 5] =
+    [b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY"];
 
 /// Bytes that one read of a line takes at most, its newline included; a longer line counts as several.
 const LINE_MAX: usize = 253;
@@ -107,8 +152,9 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Bytes from 0x80 on count as below a blank too: on x86 they are negative (on ARM they are not, and stay).
 fn trim_end(line: &[u8]) -> &[u8] {
-    let end = line.iter().rposition(|byte| *byte > b' ').map_or(0, |last| last + 1);
+    let end = line.iter().rposition(|byte| *byte > b' ' && byte.is_ascii()).map_or(0, |last| last + 1);
     line.get(..end).unwrap_or_default()
 }
 
@@ -124,7 +170,13 @@ fn next_begin<'a>(lines: &Lines<'a>, at: &mut usize) -> Option<(u32, &'a [u8])> 
 /// The bytes of the block whose BEGIN line was just read, or why it is malformed.
 ///
 /// Lines up to a blank one are headers; without a blank one they are the base64.
-fn body(lines: &Lines<'_>, at: &mut usize, label: &[u8]) -> ControlFlow<&'static str, Vec<u8>> {
+fn body(
+    lines: &Lines<'_>,
+    at: &mut usize,
+    label: &[u8],
+    wanted: &[&[u8]],
+    is_loose: bool,
+) -> ControlFlow<&'static str, Vec<u8>> {
     let mut text = Vec::new();
     let mut last = None;
     let mut blank = false;
@@ -140,12 +192,12 @@ fn body(lines: &Lines<'_>, at: &mut usize, label: &[u8]) -> ControlFlow<&'static
         text.extend_from_slice(line);
     }
     if blank {
-        // Private keys of the old encrypted kind have headers; gRPC skips those blocks unread. A certificate has none.
-        if !text.is_empty() && CERTIFICATE_LABELS.contains(&label) {
+        // Headers are read only in a block that is looked for, and there they mean a cipher.
+        if !text.is_empty() && wanted.contains(&label) {
             return ControlFlow::Break("a blank line or headers inside the block");
         }
         text.clear();
-        last = after_blank(lines, at, &mut text);
+        last = if is_loose { until_end(lines, at, &mut text) } else { after_blank(lines, at, &mut text) };
     }
     match last {
         Some(line) if is_end(line) => {
@@ -161,6 +213,7 @@ fn body(lines: &Lines<'_>, at: &mut usize, label: &[u8]) -> ControlFlow<&'static
         _ if blank => return ControlFlow::Break("no END line where one must be"),
         _ => return ControlFlow::Break("no END line"),
     }
+    text.retain(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
     match DECODER.decode(&text) {
         Ok(der) if der.is_empty() => ControlFlow::Break("an empty block"),
         Ok(der) => ControlFlow::Continue(der),
@@ -185,6 +238,17 @@ fn after_blank<'a>(lines: &Lines<'a>, at: &mut usize, text: &mut Vec<u8>) -> Opt
         if line.len() < FULL_LINE {
             return lines.next(at).map(|(_, line)| line);
         }
+    }
+}
+
+/// Base64 after a blank line, of any width and with further blank lines. The END line.
+fn until_end<'a>(lines: &Lines<'a>, at: &mut usize, text: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        let (_, line) = lines.next(at)?;
+        if is_end(line) {
+            return Some(line);
+        }
+        text.extend_from_slice(line);
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::certificate::Certificate;
 use super::der::{self, INTEGER, OID, Reader, SEQUENCE};
 use super::path;
+use super::value::{self, Notes};
 
 /// What the extensions of a certificate say on policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,11 @@ pub struct Policies {
     pub require_explicit: Option<u64>,
     /// inhibitAnyPolicy: certificates below in which anyPolicy still counts.
     pub inhibit_any: Option<u64>,
-    /// Whether one of the extensions is malformed, empty, repeated or names a policy twice.
+    /// Whether there are policyMappings.
+    pub maps: bool,
+    /// Whether the policyMappings are malformed, empty, repeated or about anyPolicy; only those of a CA below the last count.
+    pub has_broken_mappings: bool,
+    /// Whether one of the other extensions is malformed, empty, repeated or names a policy twice.
     pub is_broken: bool,
 }
 
@@ -27,6 +32,15 @@ pub(super) enum Violation<'a> {
     NoExplicitPolicy,
 }
 
+/// Whether the verdict may depend on policy mappings, which [`check`] takes for absent: they matter only where a policy is
+/// required.
+pub(super) fn depends_on_mappings(path: &[&Certificate]) -> bool {
+    let Some((_, below)) = path.split_last() else { return false };
+    let policies = || below.iter().map(|certificate| &certificate.policies);
+    policies().skip(1).any(|policies| policies.maps)
+        && policies().any(|policies| policies.require_explicit.is_some_and(|skipped| skipped < below.len() as u64))
+}
+
 /// Judges a path, leaf first. Its last certificate takes no part; policy mappings are taken for absent.
 pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
     let Some((_, below)) = path.split_last() else { return Ok(()) };
@@ -36,7 +50,7 @@ pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
     let mut any_is_valid = true;
     for (at, &certificate) in below.iter().enumerate().rev() {
         let policies = &certificate.policies;
-        if policies.is_broken {
+        if policies.is_broken || at > 0 && policies.has_broken_mappings {
             return Err(Violation::Broken(certificate));
         }
         let is_self_issued = path::is_self_issued(certificate);
@@ -62,11 +76,10 @@ pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
     Ok(())
 }
 
-/// The OIDs of certificatePolicies, and whether all qualifiers are plain: absent, or a CPS address.
-pub(super) fn named(value: &[u8]) -> Result<(Vec<String>, bool), String> {
+/// The OIDs of certificatePolicies.
+pub(super) fn named(value: &[u8], notes: &mut Notes) -> Result<Vec<String>, String> {
     let mut policies = der::only(value, SEQUENCE, "certificatePolicies")?;
     let mut named: Vec<String> = Vec::new();
-    let mut is_plain = true;
     while !policies.is_empty() {
         let mut policy = Reader::new(policies.expect(SEQUENCE, "a policy")?.content);
         let oid = der::oid(policy.expect(OID, "a policy")?.content)?;
@@ -74,9 +87,27 @@ pub(super) fn named(value: &[u8]) -> Result<(Vec<String>, bool), String> {
             return Err("certificatePolicies names a policy twice".into());
         }
         named.push(oid);
-        is_plain &= qualifiers(policy).is_ok();
+        qualifiers(policy, notes)?;
     }
-    if named.is_empty() { Err("certificatePolicies is empty".into()) } else { Ok((named, is_plain)) }
+    if named.is_empty() { Err("certificatePolicies is empty".into()) } else { Ok(named) }
+}
+
+/// Whether policyMappings is in good order: not empty, and without anyPolicy.
+pub(super) fn mappings(value: &[u8]) -> Result<(), String> {
+    let mut list = der::only(value, SEQUENCE, "policyMappings")?;
+    if list.is_empty() {
+        return Err("policyMappings is empty".into());
+    }
+    while !list.is_empty() {
+        let mut mapping = Reader::new(list.expect(SEQUENCE, "a policy mapping")?.content);
+        for _ in 0..2 {
+            if der::oid(mapping.expect(OID, "a policy mapping")?.content)? == ANY_POLICY {
+                return Err("policyMappings maps anyPolicy".into());
+            }
+        }
+        mapping.end("a policy mapping")?;
+    }
+    Ok(())
 }
 
 /// requireExplicitPolicy of policyConstraints.
@@ -111,23 +142,50 @@ fn skipped(element: der::Element<'_>) -> Result<u64, String> {
     }
 }
 
-fn qualifiers(mut policy: Reader<'_>) -> Result<(), String> {
+/// RFC 5280, section 4.2.1.4: a CPS address, a notice, or any value for another kind.
+fn qualifiers(mut policy: Reader<'_>, notes: &mut Notes) -> Result<(), String> {
     let Some(list) = policy.optional(SEQUENCE, "qualifiers")? else { return policy.end("a policy") };
     policy.end("a policy")?;
     let mut list = Reader::new(list.content);
     while !list.is_empty() {
         let mut qualifier = Reader::new(list.expect(SEQUENCE, "a qualifier")?.content);
-        if der::oid(qualifier.expect(OID, "a qualifier")?.content)? != "1.3.6.1.5.5.7.2.1" {
-            return Err("a qualifier that is no CPS address".into());
+        match der::oid(qualifier.expect(OID, "a qualifier")?.content)?.as_str() {
+            "1.3.6.1.5.5.7.2.1" => _ = qualifier.expect(0x16, "a CPS address")?,
+            "1.3.6.1.5.5.7.2.2" => notice(Reader::new(qualifier.expect(SEQUENCE, "a notice")?.content))?,
+            _ => value::any(qualifier.any()?, notes)?,
         }
-        qualifier.expect(0x16, "a CPS address")?;
         qualifier.end("a qualifier")?;
     }
     Ok(())
 }
 
+/// A reference and a text, both optional.
+fn notice(mut notice: Reader<'_>) -> Result<(), String> {
+    if let Some(reference) = notice.optional(SEQUENCE, "a reference")? {
+        let mut reference = Reader::new(reference.content);
+        display_text(reference.any()?)?;
+        let mut numbers = Reader::new(reference.expect(SEQUENCE, "a reference")?.content);
+        reference.end("a reference")?;
+        while !numbers.is_empty() {
+            der::integer(numbers.expect(INTEGER, "a reference")?, "a reference")?;
+        }
+    }
+    if !notice.is_empty() {
+        display_text(notice.any()?)?;
+    }
+    notice.end("a notice")
+}
+
+fn display_text(text: der::Element<'_>) -> Result<(), String> {
+    match text.tag {
+        0x0c | 0x16 | 0x1a | 0x1e => value::text(text).map(|_| ()),
+        tag => Err(format!("a notice of the type {tag:#04x}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::profile::Profile;
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
@@ -175,10 +233,13 @@ mod tests {
     #[test]
     fn the_extensions_are_read() {
         let policy = der::wrap(SEQUENCE, &der::wrap(OID, &[0x2a, 3]));
-        let read = super::named(&der::wrap(SEQUENCE, &policy));
-        assert_eq!(read, Ok((vec!["1.2.3".to_string()], true)));
-        assert!(super::named(&der::wrap(SEQUENCE, &[policy.clone(), policy].concat())).is_err());
-        assert!(super::named(&der::wrap(SEQUENCE, &[])).is_err());
+        let read = super::named(&der::wrap(SEQUENCE, &policy), &mut Notes::new(Profile::core()));
+        assert_eq!(read, Ok(vec!["1.2.3".to_string()]));
+        assert!(
+            super::named(&der::wrap(SEQUENCE, &[policy.clone(), policy].concat()), &mut Notes::new(Profile::core()))
+                .is_err()
+        );
+        assert!(super::named(&der::wrap(SEQUENCE, &[]), &mut Notes::new(Profile::core())).is_err());
         assert_eq!(require_explicit(&[0x30, 3, 0x80, 1, 0]), Ok(Some(0)));
         assert_eq!(require_explicit(&[0x30, 3, 0x81, 1, 0]), Ok(None));
         assert!(require_explicit(&[0x30, 0]).is_err() && require_explicit(&[0x30, 3, 0x80, 1, 0xff]).is_err());

@@ -18,6 +18,10 @@ pub struct Profile {
     pub store_order: StoreOrder,
     /// Before the core's name rule it asks the one of gRPC's TLS credentials.
     pub tls_name_rule: bool,
+    /// Which types of values it reads in names and in names of other kinds.
+    pub value_types: ValueTypes,
+    /// After the blank line behind BEGIN, blank lines and lines of any width are read in PEM.
+    pub loose_pem: bool,
     /// The leaf's nsCertType has to allow the role.
     pub netscape_type: bool,
     /// An excluded DNS constraint also hits a wildcard name that could stand for it.
@@ -28,7 +32,8 @@ pub struct Profile {
     pub email_case: bool,
     /// It loads a leaf with a P-224 key; no peer accepts it all the same.
     pub loads_p224: bool,
-    /// An IP name that is not 4 or 16 octets long ends the process that loads it.
+    /// An IP name that is not 4 or 16 octets long, or a first common name that is no text, ends the process of whoever serves
+    /// with it or verifies it.
     pub aborts_on_bad_ip: bool,
     /// Refusals carry BoringSSL's reason: `CERTIFICATE_VERIFY_FAILED: certificate has expired`.
     pub prints_reason: bool,
@@ -52,6 +57,17 @@ pub enum StoreOrder {
     File,
     /// As a heap sort before every insertion leaves them.
     HeapSort,
+}
+
+/// Which types of values a gRPC reads where the standard allows many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueTypes {
+    /// In names only those of a list; elsewhere any.
+    Listed,
+    /// Any.
+    Any,
+    /// Any; but types that are made of others have to be constructed, and no part of a name may be empty.
+    Strict,
 }
 
 /// A version of gRPC or Ray.
@@ -130,6 +146,12 @@ impl Profile {
             basis: basis(version),
             store_order: if on(Switch::HeapSort) { StoreOrder::HeapSort } else { StoreOrder::File },
             tls_name_rule: stack == Stack::Python && on(Switch::TlsNameRule),
+            value_types: match (on(Switch::StrictValues), on(Switch::AnyValueType)) {
+                (true, _) => ValueTypes::Strict,
+                (false, true) => ValueTypes::Any,
+                (false, false) => ValueTypes::Listed,
+            },
+            loose_pem: on(Switch::LoosePem),
             netscape_type: has(Switch::NetscapeType).unwrap_or(true),
             wildcard_exclusion: on(Switch::WildcardExclusion),
             constraint_dot: on(Switch::ConstraintDot),
@@ -203,13 +225,16 @@ const PYTHON: Version = Version(1, 85, 1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Switch {
     AbortsOnBadIp,
+    AnyValueType,
     ConstraintDot,
     EmailCase,
     HeapSort,
     LoadsP224,
+    LoosePem,
     NetscapeType,
     PrintsReason,
     SendsCaNames,
+    StrictValues,
     TlsNameRule,
     WildcardExclusion,
 }
@@ -225,12 +250,13 @@ struct Change {
 }
 
 /// Every change that was found, oldest first. All were measured with the grpcio packages named here.
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 14] = [
     // The store was sorted by qsort before; BoringSSL of 2023-06.
     Change { switch: Switch::HeapSort, now: true, last: Version(1, 56, 2), first: Version(1, 57, 0) },
     // BoringSSL of 2024-01.
     Change { switch: Switch::NetscapeType, now: false, last: Version(1, 61, 3), first: Version(1, 62, 3) },
     Change { switch: Switch::PrintsReason, now: true, last: Version(1, 68, 1), first: Version(1, 69, 0) },
+    Change { switch: Switch::AnyValueType, now: true, last: Version(1, 72, 2), first: Version(1, 73, 1) },
     Change { switch: Switch::SendsCaNames, now: false, last: Version(1, 74, 0), first: Version(1, 75, 1) },
     // `ssl_channel_credentials` makes TLS credentials with a verifier of host names.
     Change { switch: Switch::TlsNameRule, now: true, last: Version(1, 76, 0), first: Version(1, 78, 0) },
@@ -240,6 +266,8 @@ const CHANGES: [Change; 11] = [
     Change { switch: Switch::WildcardExclusion, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
     Change { switch: Switch::ConstraintDot, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
     Change { switch: Switch::EmailCase, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
+    Change { switch: Switch::StrictValues, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
+    Change { switch: Switch::LoosePem, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
     Change { switch: Switch::LoadsP224, now: false, last: Version(1, 84, 2), first: Version(1, 85, 0) },
 ];
 

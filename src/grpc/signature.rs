@@ -29,16 +29,34 @@ pub fn verify(issuer: &Certificate, certificate: &Certificate) -> Outcome {
     match parts(certificate) {
         Ok((envelope, inner)) if envelope.algorithm.whole == inner.whole => match envelope.signature {
             Some(signature) => verify_bytes(&issuer.key, &envelope.algorithm, envelope.tbs, signature),
-            None => Outcome::Cannot("a signature whose bits are not whole octets".into()),
+            None => Outcome::No(Some("INVALID_BIT_STRING_BITS_LEFT")),
         },
         Ok(_) => Outcome::No(Some("SIGNATURE_ALGORITHM_MISMATCH")),
         Err(error) => Outcome::Cannot(error),
     }
 }
 
-/// Whether gRPC can use a key as an issuer's.
-pub(super) fn is_issuer_key(algorithm: &str) -> bool {
-    !matches!(algorithm, "secp256k1" | "Ed448" | "RSA-PSS" | parse::EXPLICIT_CURVE)
+/// Whether gRPC can decode a key, as far as its form shows it; that a point is on its curve is seen when it is used.
+pub(super) fn is_issuer_key(key: &PublicKey) -> bool {
+    if key.spki.is_empty() {
+        return true;
+    }
+    let Ok((algorithm, Some(bits))) = parse::subject_public_key_info(&key.spki) else { return false };
+    let is_point = |size: usize| match bits.first() {
+        Some(4) => bits.len() == 1 + 2 * size,
+        Some(2 | 3) => bits.len() == 1 + size,
+        _ => false,
+    };
+    match key.algorithm.as_str() {
+        "RSA" => key.bits > 0 && algorithm.parameters == [NULL, 0],
+        "P-224" => is_point(28),
+        "P-256" => is_point(32),
+        "P-384" => is_point(48),
+        "P-521" => is_point(66),
+        "Ed25519" => algorithm.parameters.is_empty() && bits.len() == 32,
+        "DSA" => true,
+        _ => false,
+    }
 }
 
 fn parts(certificate: &Certificate) -> Result<(parse::Envelope<'_>, Algorithm<'_>), String> {
@@ -49,27 +67,22 @@ fn parts(certificate: &Certificate) -> Result<(parse::Envelope<'_>, Algorithm<'_
 
 fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], signature: &[u8]) -> Outcome {
     let key = issuer.algorithm.as_str();
-    let (spki_algorithm, bits) = match parse::subject_public_key_info(&issuer.spki) {
-        Ok((algorithm, Some(bits))) => (algorithm, bits),
+    let bits = match parse::subject_public_key_info(&issuer.spki) {
+        Ok((_, Some(bits))) => bits,
         _ => return Outcome::Cannot("an issuer key of an unusual shape".into()),
     };
     let cannot = || Outcome::Cannot(format!("the signature kind {} by a key of kind {key}", algorithm.oid));
-    let Some((family, hash)) = kind(algorithm) else {
-        return if algorithm.oid == MD5_RSA {
-            Outcome::No(Some("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED"))
-        } else {
-            cannot()
-        };
+    let (family, hash) = match kind(algorithm) {
+        Kind::Taken(family, hash) => (family, hash),
+        Kind::Refused(code) if key != "DSA" => return Outcome::No(Some(code)),
+        Kind::Refused(_) | Kind::Open => return cannot(),
     };
-    let (wanted, plain) = match key {
-        "RSA" => (matches!(family, Family::Rsa | Family::RsaPss), spki_algorithm.parameters == [5, 0]),
-        "Ed25519" => (family == Family::Ed25519, spki_algorithm.parameters.is_empty()),
-        "P-256" | "P-384" | "P-521" | "P-224" => (family == Family::Ecdsa, true),
+    let wanted = match key {
+        "RSA" => matches!(family, Family::Rsa | Family::RsaPss),
+        "Ed25519" => family == Family::Ed25519,
+        "P-256" | "P-384" | "P-521" | "P-224" => family == Family::Ecdsa,
         _ => return cannot(),
     };
-    if !plain {
-        return Outcome::Cannot("an issuer key with unusual parameters".into());
-    }
     if !wanted {
         return Outcome::No(None);
     }
@@ -78,17 +91,19 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
     else {
         return cannot();
     };
-    // A key that cannot be read is not a signature that fails.
-    let Ok(public) = ParsedPublicKey::new(rules, bits) else {
-        return Outcome::Cannot(format!("an issuer key of kind {key} and an unusual form or size"));
+    let public = match ParsedPublicKey::new(rules, bits) {
+        Ok(public) => public,
+        Err(_) if family == Family::Ecdsa && bits.first() == Some(&4) => {
+            return Outcome::No(Some("POINT_IS_NOT_ON_CURVE"));
+        }
+        // A key that cannot be read is not a signature that fails.
+        Err(_) => return Outcome::Cannot(format!("an issuer key of kind {key} and an unusual form or size")),
     };
     match public.verify_sig(signed, signature) {
         Ok(()) => Outcome::Yes,
         Err(_) => Outcome::No((family == Family::Ecdsa).then_some("BAD_SIGNATURE")),
     }
 }
-
-const MD5_RSA: &str = "1.2.840.113549.1.1.4";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -98,27 +113,43 @@ enum Family {
     RsaPss,
 }
 
-/// The family and the hash size of a signature algorithm that gRPC takes, in the encodings that are certain.
-fn kind(algorithm: &Algorithm<'_>) -> Option<(Family, u16)> {
-    let plain = |family, hash| parse::is_absent_or_null(algorithm.parameters).then_some((family, hash));
-    match algorithm.oid.as_str() {
-        "1.2.840.113549.1.1.5" => plain(Family::Rsa, 1),
-        "1.2.840.113549.1.1.14" => plain(Family::Rsa, 224),
-        "1.2.840.113549.1.1.11" => plain(Family::Rsa, 256),
-        "1.2.840.113549.1.1.12" => plain(Family::Rsa, 384),
-        "1.2.840.113549.1.1.13" => plain(Family::Rsa, 512),
-        "1.2.840.10045.4.1" => plain(Family::Ecdsa, 1),
-        "1.2.840.10045.4.3.1" => plain(Family::Ecdsa, 224),
-        "1.2.840.10045.4.3.2" => plain(Family::Ecdsa, 256),
-        "1.2.840.10045.4.3.3" => plain(Family::Ecdsa, 384),
-        "1.2.840.10045.4.3.4" => plain(Family::Ecdsa, 512),
-        "1.2.840.113549.1.1.10" => [(256, 1), (384, 2), (512, 3)]
-            .into_iter()
-            .find(|(hash, arc)| pss_parameters(*hash, *arc) == algorithm.parameters)
-            .map(|(hash, _)| (Family::RsaPss, hash)),
-        "1.3.101.112" => algorithm.parameters.is_empty().then_some((Family::Ed25519, 0)),
-        _ => None,
-    }
+enum Kind {
+    /// With the size of the hash.
+    Taken(Family, u16),
+    /// No key verifies it; BoringSSL's code.
+    Refused(&'static str),
+    /// Not decided.
+    Open,
+}
+
+/// What gRPC makes of a signature algorithm.
+fn kind(algorithm: &Algorithm<'_>) -> Kind {
+    let has_parameters = !parse::is_absent_or_null(algorithm.parameters);
+    let (family, hash) = match algorithm.oid.as_str() {
+        "1.2.840.113549.1.1.5" => (Family::Rsa, 1),
+        "1.2.840.113549.1.1.14" => (Family::Rsa, 224),
+        "1.2.840.113549.1.1.11" => (Family::Rsa, 256),
+        "1.2.840.113549.1.1.12" => (Family::Rsa, 384),
+        "1.2.840.113549.1.1.13" => (Family::Rsa, 512),
+        "1.2.840.10045.4.1" => (Family::Ecdsa, 1),
+        "1.2.840.10045.4.3.1" => (Family::Ecdsa, 224),
+        "1.2.840.10045.4.3.2" => (Family::Ecdsa, 256),
+        "1.2.840.10045.4.3.3" => (Family::Ecdsa, 384),
+        "1.2.840.10045.4.3.4" => (Family::Ecdsa, 512),
+        "1.2.840.113549.1.1.10" => {
+            let mut usual = [(256, 1), (384, 2), (512, 3)].into_iter();
+            return match usual.find(|(hash, arc)| pss_parameters(*hash, *arc) == algorithm.parameters) {
+                Some((hash, _)) => Kind::Taken(Family::RsaPss, hash),
+                None => Kind::Open,
+            };
+        }
+        "1.3.101.112" if algorithm.parameters.is_empty() => (Family::Ed25519, 0),
+        "1.3.101.112" => return Kind::Refused("INVALID_PARAMETER"),
+        // Not among those for certificates.
+        "1.2.840.113549.1.1.4" => return Kind::Refused("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED"),
+        _ => return Kind::Refused("UNKNOWN_SIGNATURE_ALGORITHM"),
+    };
+    if has_parameters { Kind::Refused("INVALID_PARAMETER") } else { Kind::Taken(family, hash) }
 }
 
 fn rules(key: &str, family: Family, hash: u16) -> Option<&'static dyn VerificationAlgorithm> {

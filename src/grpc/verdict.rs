@@ -136,14 +136,14 @@ pub struct Case<'a> {
 }
 
 /// Whether a process can load its certificate chain and key, and the chain it will present. `is_empty` says that the
-/// chain's file has no bytes.
-pub fn load_identity(chain: &Reading, is_empty: bool, key: Key<'_>, profile: Profile) -> Loading {
-    load::identity(chain, is_empty, key, profile)
+/// chain's file has no bytes. A process that also serves, as those of Ray do, loads as [`Role::Server`].
+pub fn load_identity(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile: Profile) -> Loading {
+    load::identity(chain, is_empty, key, role, profile)
 }
 
 /// Whether a process can load its trust file, and what is in it. An empty one loads in Ray, and then nothing is trusted.
-pub fn load_trust(bundle: &Reading, is_empty: bool) -> Loading {
-    load::trust(bundle, is_empty)
+pub fn load_trust(bundle: &Reading, is_empty: bool, profile: Profile) -> Loading {
+    load::trust(bundle, is_empty, profile)
 }
 
 /// Whether the peer accepts the presented chain. The names are judged too when the presenter is the server.

@@ -74,7 +74,7 @@ pub fn examine(evidence: &Evidence, asked: Asked<'_>, now: Timestamp, profiles: 
     };
     Answers {
         identity: files.certificate.is_some().then(|| both(&|profile| files.identity(profile))),
-        trust: files.trust.is_some().then(|| both(&|_| files.trust().map_or_else(|why| why, answer))),
+        trust: files.trust.is_some().then(|| both(&|profile| files.trust(profile).map_or_else(|why| why, answer))),
         peers: match files.certificate {
             None => Vec::new(),
             Some(_) => {
@@ -129,7 +129,9 @@ impl Files<'_> {
             Some(Err(why)) => return Answer::CannotTell(why.clone()),
             Some(Ok(facts)) => facts,
         };
-        let load = |key| answer(verdict::load_identity(&certificate.certificates, certificate.size == 0, key, profile));
+        let load = |key| {
+            answer(verdict::load_identity(&certificate.certificates, certificate.size == 0, key, Role::Server, profile))
+        };
         let key = side::own_key(certificate);
         let any_key = || load(Key::Usable(key.as_deref()));
         // What is wrong with the certificate itself shows with every key.
@@ -141,11 +143,11 @@ impl Files<'_> {
         }
     }
 
-    fn trust(&self) -> Result<Loading, Answer> {
+    fn trust(&self, profile: Profile) -> Result<Loading, Answer> {
         match &self.trust {
             None => Err(Answer::NotGiven(NO_TRUST)),
             Some(Err(why)) => Err(Answer::CannotTell(why.clone())),
-            Some(Ok(facts)) => Ok(verdict::load_trust(&facts.certificates, facts.size == 0)),
+            Some(Ok(facts)) => Ok(verdict::load_trust(&facts.certificates, facts.size == 0, profile)),
         }
     }
 
@@ -158,7 +160,13 @@ impl Files<'_> {
         };
         let key = side::own_key(certificate);
         let is_empty = certificate.size == 0;
-        let loaded = verdict::load_identity(&certificate.certificates, is_empty, Key::Usable(key.as_deref()), profile);
+        let loaded = verdict::load_identity(
+            &certificate.certificates,
+            is_empty,
+            Key::Usable(key.as_deref()),
+            Role::Server,
+            profile,
+        );
         let chain = loaded.certificates().unwrap_or_else(|_| side::certificates(certificate));
         if chain.is_empty() {
             return Err(Answer::CannotTell("the certificate file holds no certificate to present".into()));
@@ -177,7 +185,7 @@ impl Files<'_> {
             Ok(chain) => chain,
             Err(why) => return why.clone(),
         };
-        let trust = match self.trust() {
+        let trust = match self.trust(profile) {
             Ok(loading) => loading.certificates(),
             Err(why) => return why,
         };

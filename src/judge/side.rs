@@ -46,7 +46,7 @@ impl Side {
     pub(super) fn of(evidence: &Evidence, party: &Party, profile: Profile) -> Side {
         Side {
             identity: identity(evidence, party, profile),
-            trust: trust(&party.trust),
+            trust: trust(&party.trust, profile),
             covers_pods: party.certificate.covers_pods,
         }
     }
@@ -163,7 +163,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
         Seen::Absent => return Loaded::Fails(absent(&party.key)),
         Seen::Unseen(why) => (Key::Usable(fits.as_deref()), Some(format!("{}: {why}", party.key.variable))),
     };
-    match verdict::load_identity(&facts.certificates, facts.size == 0, key, profile).certificates() {
+    match verdict::load_identity(&facts.certificates, facts.size == 0, key, Role::Server, profile).certificates() {
         Ok(chain) => Loaded::Ready(Chain::Shared(chain), note),
         Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
         Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),
@@ -171,7 +171,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
     }
 }
 
-fn trust(file: &TlsFile) -> Loaded<Vec<Certificate>> {
+fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     if let Some(made) = &file.hypothetical {
         return Loaded::Ready(made.clone(), None);
     }
@@ -179,7 +179,7 @@ fn trust(file: &TlsFile) -> Loaded<Vec<Certificate>> {
         return Loaded::Unknown("the trust file is yet to be made".into());
     }
     match &file.content {
-        Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0).certificates() {
+        Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0, profile).certificates() {
             Ok(trust) => Loaded::Ready(trust, None),
             Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
             Err(Grpc::CannotTell(why)) => Loaded::Unknown(why),

@@ -196,7 +196,7 @@ mod tests {
             size: 1,
             sha256: None,
             shape: Shape::Pem,
-            certificates: Reading { blocks: vec![block], stopped: None, begun: 1 },
+            certificates: Reading { blocks: vec![block], begun: 1, ..Reading::default() },
             keys: Vec::new(),
         };
         let file = |variable, content| TlsFile {

@@ -129,15 +129,20 @@ fn judge(situation: &Situation, role: Role, profile: Profile, now: Timestamp) ->
         Some(KeyFacts { form: KeyForm::Encrypted | KeyForm::OpenSsh | KeyForm::Unreadable, .. }) => Key::Unusable,
         Some(key) => Key::Usable(key.spki_sha256.as_deref()),
     };
-    let presented =
-        match load_identity(&pem::read(situation.chain_pem.as_bytes()), situation.chain_pem.is_empty(), key, profile)
-            .certificates()
-        {
-            Ok(presented) => presented,
-            Err(verdict) => return ("load", verdict),
-        };
+    let presented = match load_identity(
+        &pem::read(situation.chain_pem.as_bytes()),
+        situation.chain_pem.is_empty(),
+        key,
+        role,
+        profile,
+    )
+    .certificates()
+    {
+        Ok(presented) => presented,
+        Err(verdict) => return ("load", verdict),
+    };
     let bundle = pem::read(situation.ca_pem.as_bytes());
-    let trust = match load_trust(&bundle, situation.ca_pem.is_empty()).certificates() {
+    let trust = match load_trust(&bundle, situation.ca_pem.is_empty(), profile).certificates() {
         Ok(trust) => trust,
         Err(verdict) => return ("trust", verdict),
     };

@@ -28,14 +28,10 @@ pub(crate) fn damage(draw: &mut Draw<'_>) -> Drawn {
     let which = draw.rng.below(3);
     for _ in 0..*draw.rng.weighted(&[(20, 0), (55, 1), (20, 2), (5, 3)]) {
         let which = if draw.rng.chance(85) { which } else { draw.rng.below(3) };
-        let (name, file) = [
-            ("chain", &mut drawn.chain_pem),
-            ("key", &mut drawn.key_pem),
-            ("trust", &mut drawn.ca_pem),
-        ]
-        .into_iter()
-        .nth(which)
-        .unwrap();
+        let (name, file) = [("chain", &mut drawn.chain_pem), ("key", &mut drawn.key_pem), ("trust", &mut drawn.ca_pem)]
+            .into_iter()
+            .nth(which)
+            .unwrap();
         let (what, function) = *draw.rng.weighted(&SPOILINGS);
         *file = function(draw, file);
         drawn.description += &format!("; {what} in the {name} file");
@@ -53,7 +49,12 @@ fn stranger(draw: &mut Draw<'_>) -> Vec<u8> {
 type Spoiling = fn(&mut Draw<'_>, &str) -> String;
 
 const SPOILINGS: [(usize, (&str, Spoiling)); 46] = [
-    (3, ("indentation", |draw, text| text.replace('\n', "\n  ").replacen("", if draw.rng.chance(50) { "  " } else { "" }, 1))),
+    (
+        3,
+        ("indentation", |draw, text| {
+            text.replace('\n', "\n  ").replacen("", if draw.rng.chance(50) { "  " } else { "" }, 1)
+        }),
+    ),
     (2, ("one line indented", |draw, text| at_line(draw, text, |line| format!(" {line}")))),
     (2, ("a byte order mark", |_, text| format!("\u{feff}{text}"))),
     (3, ("CRLF", |_, text| text.replace('\n', "\r\n"))),
@@ -71,69 +72,111 @@ const SPOILINGS: [(usize, (&str, Spoiling)); 46] = [
     (2, ("blank lines everywhere", |_, text| text.replace('\n', "\n\n"))),
     (2, ("a blank line after BEGIN", |_, text| after_begin(text, "\n"))),
     (2, ("a blank line before END", |_, text| text.replace("-----END", "\n-----END"))),
-    (3, ("headers", |draw, text| {
-        let headers = ["Proc-Type: 4,CLEAR\n\n", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", "Comment: x\n\n", "Comment: x\n", "Proc-Type: 4,MIC-ONLY\n\n", "Proc-Type: 5,X\n\n"];
-        after_begin(text, draw.rng.pick::<&str>(&headers))
-    })),
+    (
+        3,
+        ("headers", |draw, text| {
+            let headers = [
+                "Proc-Type: 4,CLEAR\n\n",
+                "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n",
+                "Comment: x\n\n",
+                "Comment: x\n",
+                "Proc-Type: 4,MIC-ONLY\n\n",
+                "Proc-Type: 5,X\n\n",
+            ];
+            after_begin(text, draw.rng.pick::<&str>(&headers))
+        }),
+    ),
     (3, ("text", |draw, text| before_line(draw, text, "subject=CN = ray-head\n"))),
     (3, ("text before", |_, text| format!("Bag Attributes\n    friendlyName: ray\nsubject=/CN=x\n{text}"))),
     (2, ("text behind", |_, text| format!("{text}\n# the end"))),
     (4, ("another block", |draw, text| another_block(draw, text))),
     (2, ("long lines", |_, text| rewrapped(text, 76))),
     (3, ("one line", |_, text| rewrapped(text, usize::MAX))),
-    (3, ("lines of another width", |draw, text| {
-        let width = *draw.rng.pick(&[1, 4, 60, 63, 65, 72, 128, 252, 253, 254, 255, 256, 300]);
-        rewrapped(text, width)
-    })),
-    (2, ("blanks at the ends", |draw, text| {
-        let end = *draw.rng.pick(&[" \n", "\t\n", " \t \n", "\0\n", "\x01\n", "\x7f\n", "\u{a0}\n"]);
-        text.replace('\n', end)
-    })),
-    (3, ("a character more", |draw, text| {
-        let odd = *draw.rng.pick(&["*", "-", "_", " ", "\t", "\0", "=", "A", "\u{e9}", "\x1b", ":", "#", "<", "\r"]);
-        inserted(draw, text, odd)
-    })),
-    (2, ("a character less", |draw, text| {
-        let mut chars = text.chars().collect::<Vec<_>>();
-        if !chars.is_empty() {
-            chars.remove(draw.rng.below(chars.len()));
-        }
-        chars.into_iter().collect()
-    })),
-    (2, ("a line less", |draw, text| {
-        let mut lines = text.lines().collect::<Vec<_>>();
-        if !lines.is_empty() {
-            lines.remove(draw.rng.below(lines.len()));
-        }
-        lines.join("\n") + "\n"
-    })),
+    (
+        3,
+        ("lines of another width", |draw, text| {
+            let width = *draw.rng.pick(&[1, 4, 60, 63, 65, 72, 128, 252, 253, 254, 255, 256, 300]);
+            rewrapped(text, width)
+        }),
+    ),
+    (
+        2,
+        ("blanks at the ends", |draw, text| {
+            let end = *draw.rng.pick(&[" \n", "\t\n", " \t \n", "\0\n", "\x01\n", "\x7f\n", "\u{a0}\n"]);
+            text.replace('\n', end)
+        }),
+    ),
+    (
+        3,
+        ("a character more", |draw, text| {
+            let odd =
+                *draw.rng.pick(&["*", "-", "_", " ", "\t", "\0", "=", "A", "\u{e9}", "\x1b", ":", "#", "<", "\r"]);
+            inserted(draw, text, odd)
+        }),
+    ),
+    (
+        2,
+        ("a character less", |draw, text| {
+            let mut chars = text.chars().collect::<Vec<_>>();
+            if !chars.is_empty() {
+                chars.remove(draw.rng.below(chars.len()));
+            }
+            chars.into_iter().collect()
+        }),
+    ),
+    (
+        2,
+        ("a line less", |draw, text| {
+            let mut lines = text.lines().collect::<Vec<_>>();
+            if !lines.is_empty() {
+                lines.remove(draw.rng.below(lines.len()));
+            }
+            lines.join("\n") + "\n"
+        }),
+    ),
     (2, ("no padding", |_, text| text.replace('=', ""))),
-    (2, ("more padding", |draw, text| text.replace("\n-----END", *draw.rng.pick(&["=\n-----END", "==\n-----END", "====\n-----END"])))),
+    (
+        2,
+        ("more padding", |draw, text| {
+            text.replace("\n-----END", *draw.rng.pick(&["=\n-----END", "==\n-----END", "====\n-----END"]))
+        }),
+    ),
     (2, ("cut", |draw, text| text.chars().take(draw.rng.below(text.chars().count() + 1)).collect())),
     (2, ("another END label", |_, text| text.replacen("-----END CERTIFICATE", "-----END X509 CERTIFICATE", 1))),
-    (2, ("lower case labels", |_, text| text.replace("BEGIN CERTIFICATE", "begin certificate").replace("END CERTIFICATE", "end certificate"))),
+    (
+        2,
+        ("lower case labels", |_, text| {
+            text.replace("BEGIN CERTIFICATE", "begin certificate").replace("END CERTIFICATE", "end certificate")
+        }),
+    ),
     (2, ("X509 CERTIFICATE", |_, text| text.replace(" CERTIFICATE", " X509 CERTIFICATE"))),
     (3, ("TRUSTED CERTIFICATE", |_, text| text.replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))),
     (3, ("TRUSTED CERTIFICATE once", |draw, text| labelled(draw, text, "TRUSTED CERTIFICATE"))),
     (2, ("X509 CERTIFICATE once", |draw, text| labelled(draw, text, "X509 CERTIFICATE"))),
     (3, ("trust attributes", with_attributes)),
     (2, ("all twice", |_, text| format!("{text}{text}"))),
-    (2, ("the blocks the other way round", |_, text| {
-        let mut blocks = text.split_inclusive("-----\n-----BEGIN").collect::<Vec<_>>();
-        blocks.reverse();
-        let mut all = pem_blocks(text);
-        all.reverse();
-        if all.len() > 1 { all.concat() } else { blocks.concat() }
-    })),
+    (
+        2,
+        ("the blocks the other way round", |_, text| {
+            let mut blocks = text.split_inclusive("-----\n-----BEGIN").collect::<Vec<_>>();
+            blocks.reverse();
+            let mut all = pem_blocks(text);
+            all.reverse();
+            if all.len() > 1 { all.concat() } else { blocks.concat() }
+        }),
+    ),
     (2, ("DER", |_, text| String::from_utf8_lossy(&first_der(text)).into_owned())),
     (2, ("base64 twice", |_, text| STANDARD.encode(text))),
     (1, ("empty", |_, _| String::new())),
-    (2, ("UTF-16, blanks only, PKCS#7", |draw, text| match draw.rng.below(4) {
-        0 => text.chars().flat_map(|c| [c, '\0']).collect(),
-        1 => " \n\n".into(),
-        2 => "\n".into(),
-        _ => pem::block("PKCS7", &first_der(text)),
-    })),
+    (
+        2,
+        ("UTF-16, blanks only, PKCS#7", |draw, text| match draw.rng.below(4) {
+            0 => text.chars().flat_map(|c| [c, '\0']).collect(),
+            1 => " \n\n".into(),
+            2 => "\n".into(),
+            _ => pem::block("PKCS7", &first_der(text)),
+        }),
+    ),
 ];
 
 fn at_line(draw: &mut Draw<'_>, text: &str, change: impl Fn(&str) -> String) -> String {
@@ -166,7 +209,8 @@ fn inserted(draw: &mut Draw<'_>, text: &str, more: &str) -> String {
 }
 
 fn after_begin(text: &str, more: &str) -> String {
-    let line = |line: &str| if line.starts_with("-----BEGIN") { format!("{line}\n{more}") } else { format!("{line}\n") };
+    let line =
+        |line: &str| if line.starts_with("-----BEGIN") { format!("{line}\n{more}") } else { format!("{line}\n") };
     text.lines().map(line).collect()
 }
 
@@ -243,7 +287,8 @@ fn labelled(draw: &mut Draw<'_>, text: &str, label: &str) -> String {
 
 fn first_der(text: &str) -> Vec<u8> {
     let body = |line: &&str| !line.starts_with("-----");
-    let text = text.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1).take_while(body).collect::<String>();
+    let text =
+        text.lines().skip_while(|line| !line.starts_with("-----BEGIN")).skip(1).take_while(body).collect::<String>();
     STANDARD.decode(text).unwrap_or_else(|_| vec![0x30, 0])
 }
 

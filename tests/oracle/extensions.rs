@@ -1,7 +1,7 @@
 //! The extensions that matter to gRPC, in good order.
 
-pub(crate) use crate::certificate::Extension;
 use crate::certificate::Dn;
+pub(crate) use crate::certificate::Extension;
 use crate::der::{BIT_STRING, BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, number, oid, sequence, wrap};
 
 pub(crate) const SUBJECT_KEY_ID: &str = "2.5.29.14";

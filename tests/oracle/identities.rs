@@ -170,7 +170,8 @@ fn general_name(draw: &mut Draw<'_>, host: &str) -> (u8, Vec<u8>) {
         4 => (IP, vec![10; *draw.rng.pick(&[0, 1, 3, 4, 5, 8, 15, 16, 17, 32])]),
         5..=8 => (IP, address(draw, host)),
         9 => {
-            let all: [(u8, &[u8]); 5] = [(0x88, &[0x2a, 3, 4]), (0x88, &[0x80]), (0xa3, &[]), (0xa5, &[]), (0xa3, &[0x30, 0])];
+            let all: [(u8, &[u8]); 5] =
+                [(0x88, &[0x2a, 3, 4]), (0x88, &[0x80]), (0xa3, &[]), (0xa5, &[]), (0xa3, &[0x30, 0])];
             let (tag, content) = *draw.rng.pick(&all);
             (tag, content.to_vec())
         }

@@ -27,8 +27,8 @@ mod damage;
 mod der;
 mod extensions;
 mod faults;
-mod keys;
 mod identities;
+mod keys;
 mod names;
 mod odd;
 mod odd_extensions;
@@ -140,7 +140,9 @@ fn compare(
     corpus: &Corpus,
     profiles: &[&str],
     accepted: std::ops::RangeInclusive<usize>,
-    now: Timestamp, file: &str) -> Vec<String> {
+    now: Timestamp,
+    file: &str,
+) -> Vec<String> {
     let mut problems = Vec::new();
     let mut counts = BTreeMap::<(&str, &str), usize>::new();
     let mut wrong = Vec::new();

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::{Attribute, COMMON_NAME, Dn, Facts, Time};
 use crate::der::{
-    BIT_STRING, BOOLEAN, GENERALIZED_TIME, IA5_STRING, INTEGER, NULL, SEQUENCE, UTC_TIME,
-    UTF8_STRING, oid, sequence, wrap,
+    BIT_STRING, BOOLEAN, GENERALIZED_TIME, IA5_STRING, INTEGER, NULL, SEQUENCE, UTC_TIME, UTF8_STRING, oid, sequence,
+    wrap,
 };
 use crate::extensions::{self, Extension};
 use crate::odd_extensions;
@@ -150,7 +150,8 @@ fn version(draw: &mut Draw<'_>, facts: &mut Facts) {
 fn time(draw: &mut Draw<'_>, facts: &mut Facts) {
     let now = draw.now;
     let hours = |hours: i64| now + SignedDuration::from_hours(hours);
-    let utc = |time: Timestamp, end: &str| Time { tag: UTC_TIME, text: format!("{}{end}", time.strftime("%y%m%d%H%M%S")) };
+    let utc =
+        |time: Timestamp, end: &str| Time { tag: UTC_TIME, text: format!("{}{end}", time.strftime("%y%m%d%H%M%S")) };
     let raw = |tag: u8, text: &str| Time { tag, text: text.into() };
     let starts = [
         raw(UTC_TIME, "2401010000Z"),
@@ -219,8 +220,8 @@ fn time(draw: &mut Draw<'_>, facts: &mut Facts) {
 }
 
 const TAGS: [u8; 30] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e,
-    0x30, 0x31, 0x2c, 0x80, 0xa0,
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d,
+    0x1e, 0x30, 0x31, 0x2c, 0x80, 0xa0,
 ];
 
 fn name(draw: &mut Draw<'_>, facts: &mut Facts) {
@@ -345,11 +346,22 @@ fn public_key(draw: &mut Draw<'_>, facts: &mut Facts) {
         6 => sequence(&[sequence(&[ec, p256]), bits(&[])]),
         7 => sequence(&[sequence(&[ec]), bits(&point)]),
         8 => sequence(&[sequence(&[ec, wrap(NULL, &[])]), bits(&point)]),
-        9 => sequence(&[sequence(&[ec, oid(*draw.rng.pick(&["1.3.132.0.34", "1.3.132.0.33", "1.3.132.0.10", "1.2.3.4"]))]), bits(&point)]),
+        9 => sequence(&[
+            sequence(&[ec, oid(*draw.rng.pick(&["1.3.132.0.34", "1.3.132.0.33", "1.3.132.0.10", "1.2.3.4"]))]),
+            bits(&point),
+        ]),
         10 => sequence(&[sequence(&[ec, p256]), wrap(BIT_STRING, &[&[1], &point[..]].concat())]),
         11 => sequence(&[sequence(&[ec, p256]), bits(&point), wrap(NULL, &[])]),
         12 => sequence(&[sequence(&[oid("1.2.3.4")]), bits(&point)]),
-        _ => sequence(&[sequence(&[oid(*draw.rng.pick(&["1.3.101.112", "1.2.840.113549.1.1.1", "1.3.101.110", "1.2.840.10040.4.1"]))]), bits(&point)]),
+        _ => sequence(&[
+            sequence(&[oid(*draw.rng.pick(&[
+                "1.3.101.112",
+                "1.2.840.113549.1.1.1",
+                "1.3.101.110",
+                "1.2.840.10040.4.1",
+            ]))]),
+            bits(&point),
+        ]),
     };
 }
 
@@ -390,4 +402,3 @@ fn repeated(draw: &mut Draw<'_>, facts: &mut Facts) {
     let at = draw.rng.below(facts.extensions.len() + 1);
     facts.extensions.insert(at, again);
 }
-

@@ -1,7 +1,9 @@
 //! Extensions that gRPC knows, in forms that are rare or wrong.
 
 use crate::certificate::{Dn, Facts};
-use crate::der::{BIT_STRING, BOOLEAN, IA5_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, UTF8_STRING, oid, sequence, wrap};
+use crate::der::{
+    BIT_STRING, BOOLEAN, IA5_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, UTF8_STRING, oid, sequence, wrap,
+};
 use crate::extensions::{self, Extension, Name};
 use crate::situations::Draw;
 use crate::tree::Node;
@@ -318,7 +320,15 @@ fn policy_constraints(draw: &mut Draw<'_>) -> Vec<u8> {
 }
 
 fn inhibit_any(draw: &mut Draw<'_>) -> Vec<u8> {
-    let all = [integer(&[0]), integer(&[1]), integer(&[0xff]), integer(&[]), integer(&[0, 1]), integer(&[0x7f; 12]), wrap(NULL, &[])];
+    let all = [
+        integer(&[0]),
+        integer(&[1]),
+        integer(&[0xff]),
+        integer(&[]),
+        integer(&[0, 1]),
+        integer(&[0x7f; 12]),
+        wrap(NULL, &[]),
+    ];
     one(draw, &all)
 }
 

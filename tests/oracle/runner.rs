@@ -97,7 +97,7 @@ const LOAD: [&str; 6] = [
 ];
 
 /// Words of gRPC that show a refusal by the peer.
-const HANDSHAKE: [&str; 7] = [
+const HANDSHAKE: [&str; 8] = [
     "SAN IP Address contained invalid IP",
     "Handshake failed with",
     "is not in peer certificate",
@@ -105,6 +105,7 @@ const HANDSHAKE: [&str; 7] = [
     "call host does not match SSL server name",
     "SSL_ERROR_SSL",
     "Could not get subject name from certificate",
+    "Could not extract utf8 from asn1 string",
 ];
 
 /// The two processes; each is started when it is needed.

@@ -44,7 +44,13 @@ impl Node {
             _ => return None,
         };
         let (content, after) = rest.split_at_checked(length)?;
-        let mut node = Node { tag: vec![tag], length: Length::Shortest, head: Vec::new(), parts: Vec::new(), octets: content.into() };
+        let mut node = Node {
+            tag: vec![tag],
+            length: Length::Shortest,
+            head: Vec::new(),
+            parts: Vec::new(),
+            octets: content.into(),
+        };
         let inner = match tag {
             BIT_STRING => content.strip_prefix(&[0]).filter(|inner| inner.first() == Some(&0x30)),
             OCTET_STRING => Some(content),
@@ -139,11 +145,18 @@ impl Node {
                 "a wrong length".into()
             }
             3 => {
-                self.tag = vec![*rng.pick(&[0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0a, 0x0c, 0x13, 0x14, 0x16, 0x1e, 0x30, 0x31, 0x80, 0x82, 0xa0])];
+                self.tag = vec![*rng.pick(&[
+                    0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0a, 0x0c, 0x13, 0x14, 0x16, 0x1e, 0x30, 0x31, 0x80, 0x82,
+                    0xa0,
+                ])];
                 format!("tag {:02x?}", self.tag)
             }
             4 => {
-                self.tag = if rng.chance(50) { vec![self.tag[0] ^ 0x20] } else { vec![self.tag[0] | 0x1f, self.tag[0] & 0x1f] };
+                self.tag = if rng.chance(50) {
+                    vec![self.tag[0] ^ 0x20]
+                } else {
+                    vec![self.tag[0] | 0x1f, self.tag[0] & 0x1f]
+                };
                 format!("tag {:02x?}", self.tag)
             }
             5 => {
@@ -167,7 +180,13 @@ impl Node {
                 "parts shuffled".into()
             }
             9 if !self.parts.is_empty() => {
-                let node = Node { tag: vec![5], length: Length::Shortest, head: Vec::new(), parts: Vec::new(), octets: Vec::new() };
+                let node = Node {
+                    tag: vec![5],
+                    length: Length::Shortest,
+                    head: Vec::new(),
+                    parts: Vec::new(),
+                    octets: Vec::new(),
+                };
                 self.parts.push(node);
                 "a NULL behind".into()
             }

@@ -164,8 +164,8 @@ fn the_extension_is_read() {
     let dns = der::wrap(SEQUENCE, &der::wrap(0x82, b"ray.local"));
     let ip = der::wrap(SEQUENCE, &[der::wrap(0x87, &[10, 0, 0, 0, 255, 0, 0, 0]), vec![0x80, 1, 0]].concat());
     let value = der::wrap(SEQUENCE, &[der::wrap(0xa0, &dns), der::wrap(0xa1, &ip)].concat());
-    let read = super::read(&value, &mut Vec::new()).unwrap();
+    let read = super::read(&value, &mut Notes::new(Profile::core())).unwrap();
     assert_eq!(read.permitted, [subtree(Base::Dns("ray.local".into()))]);
     assert_eq!(read.excluded, [Subtree { base: Base::Unsupported(0x87), is_bounded: true }]);
-    assert!(super::read(&value[1..], &mut Vec::new()).is_err());
+    assert!(super::read(&value[1..], &mut Notes::new(Profile::core())).is_err());
 }
