@@ -1,5 +1,7 @@
 //! A strict reader of DER: definite minimal lengths, low tag numbers, every slice checked.
 
+use std::fmt::Write;
+
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
@@ -113,7 +115,7 @@ pub(super) fn bits<'a>(content: &'a [u8], what: &str) -> Result<(u8, &'a [u8]), 
 
 /// `1.2.840.113549` of an OBJECT IDENTIFIER's contents.
 pub(super) fn oid(content: &[u8]) -> Result<String, String> {
-    let mut arcs: Vec<u64> = Vec::new();
+    let mut text = String::new();
     let mut arc = 0u64;
     let mut fresh = true;
     let mut is_huge = false;
@@ -130,23 +132,23 @@ pub(super) fn oid(content: &[u8]) -> Result<String, String> {
         };
         fresh = byte & 0x80 == 0;
         if fresh {
-            if arcs.is_empty() {
-                let root = (arc / 40).min(2);
-                arcs.push(root);
-                arc -= root * 40;
-            }
-            arcs.push(arc);
+            // The first number holds the first two arcs. Writing to a String cannot fail.
+            _ = match arc / 40 {
+                root @ 0..2 if text.is_empty() => write!(text, "{root}.{}", arc % 40),
+                _ if text.is_empty() => write!(text, "2.{}", arc - 80),
+                _ => write!(text, ".{arc}"),
+            };
             arc = 0;
         }
     }
-    if arcs.is_empty() || !fresh {
+    if text.is_empty() || !fresh {
         return Err("an object identifier that is cut".into());
     }
     if is_huge {
         // Numbers that nobody has given to anything: the octets tell it apart as well.
         return Ok(content.iter().map(|byte| format!("{byte:02x}")).collect());
     }
-    Ok(arcs.iter().map(u64::to_string).collect::<Vec<_>>().join("."))
+    Ok(text)
 }
 
 /// One element with these contents.
@@ -201,6 +203,10 @@ mod tests {
     fn object_identifiers() {
         assert_eq!(oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]).unwrap(), "1.2.840.113549");
         assert_eq!(oid(&[0x55, 0x1d, 0x11]).unwrap(), "2.5.29.17");
+        assert_eq!(oid(&[0]).unwrap(), "0.0");
+        assert_eq!(oid(&[0x4f, 0]).unwrap(), "1.39.0");
+        assert_eq!(oid(&[0x50]).unwrap(), "2.0");
+        assert_eq!(oid(&[0x88, 0x37, 1]).unwrap(), "2.999.1");
         assert!(oid(&[0x2a, 0x86]).is_err());
         assert!(oid(&[]).is_err());
     }

@@ -1,5 +1,7 @@
 //! The extensions of a certificate.
 
+use std::collections::BTreeSet;
+
 use super::certificate::{KeyUsage, Name, Purpose, hex};
 use super::constraints::{self, Constraints};
 use super::der::{self, BIT_STRING, BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, SET, UTF8_STRING};
@@ -37,7 +39,7 @@ pub(super) const KEY_USAGE_MALFORMED: &str = "keyUsage is malformed";
 pub(super) fn read(content: &[u8], notes: &mut Notes) -> Result<Extensions, String> {
     let mut list = der::only(content, SEQUENCE, "the extensions")?;
     let mut found = Extensions::default();
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     while !list.is_empty() {
         let mut extension = Reader::new(list.expect(SEQUENCE, "an extension")?.content);
         let oid = der::oid(extension.expect(OID, "an extension")?.content)?;
@@ -60,7 +62,7 @@ pub(super) fn read(content: &[u8], notes: &mut Notes) -> Result<Extensions, Stri
             Taken::Known(_) => {}
             Taken::Malformed(name) => found.malformed.push(format!("{name} is malformed")),
         }
-        seen.push(oid);
+        seen.insert(oid);
     }
     if found.path_len.is_some() && found.ca != Some(true) {
         found.malformed.push("basicConstraints has a path length without cA".into());

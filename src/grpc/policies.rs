@@ -54,11 +54,11 @@ pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
             return Err(Violation::Broken(certificate));
         }
         let is_self_issued = path::is_self_issued(certificate);
-        let named = policies.named.as_deref().unwrap_or_default();
-        let names_any = named.iter().any(|oid| oid == ANY_POLICY) && (inhibit > 0 || at > 0 && is_self_issued);
-        let also = named.iter().filter(|oid| any_is_valid && *oid != ANY_POLICY).cloned().collect::<Vec<_>>();
+        let named = policies.named.iter().flatten().collect::<BTreeSet<_>>();
+        let names_any =
+            policies.named.iter().flatten().any(|oid| oid == ANY_POLICY) && (inhibit > 0 || at > 0 && is_self_issued);
         valid.retain(|oid| names_any || named.contains(oid));
-        valid.extend(also);
+        valid.extend(named.into_iter().filter(|oid| any_is_valid && *oid != ANY_POLICY));
         any_is_valid &= names_any;
         if explicit == 0 && valid.is_empty() && !any_is_valid {
             return Err(Violation::NoExplicitPolicy);
@@ -79,11 +79,12 @@ pub(super) fn check<'a>(path: &[&'a Certificate]) -> Result<(), Violation<'a>> {
 /// The OIDs of certificatePolicies.
 pub(super) fn named(value: &[u8], notes: &mut Notes) -> Result<Vec<String>, String> {
     let mut policies = der::only(value, SEQUENCE, "certificatePolicies")?;
-    let mut named: Vec<String> = Vec::new();
+    let mut named = Vec::new();
+    let mut seen = BTreeSet::new();
     while !policies.is_empty() {
         let mut policy = Reader::new(policies.expect(SEQUENCE, "a policy")?.content);
         let oid = der::oid(policy.expect(OID, "a policy")?.content)?;
-        if named.contains(&oid) {
+        if !seen.insert(oid.clone()) {
             return Err("certificatePolicies names a policy twice".into());
         }
         named.push(oid);
