@@ -21,6 +21,15 @@ deny:
 oracle:
     cargo test --features oracle --test oracle -- --nocapture
 
+# The judge on whatever libFuzzer thinks of, for 15 minutes: see fuzz/README.md. `just fuzz pem pem`
+fuzz target dictionary:
+    mkdir -p fuzz/corpus/{{target}}
+    cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -dict=fuzz/dict/{{dictionary}}.dict -timeout=5 -rss_limit_mb=2048 -max_len=16384 -max_total_time=930
+
+# The tables of docs/benchmarks.md.
+bench:
+    cargo bench --bench verdict
+
 # The pages that are generated.
 docs:
     cargo run -- explain --all > docs/checks.md
