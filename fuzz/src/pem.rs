@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::grpc::pem::{Block, Reading, read};
+use crate::grpc::pem::{Block, Reading, private_key, read};
 
 /// The input is a file.
 pub fn check(bytes: &[u8]) {
@@ -19,11 +19,16 @@ pub fn check(bytes: &[u8]) {
         assert!(last <= stop.line && stop.line <= lines, "stopped in line {} of {lines}, after {last}", stop.line);
     }
 
+    if let Some(Ok((label, der))) = private_key(bytes) {
+        assert!(!label.is_empty() && !der.is_empty(), "a private key of nothing");
+    }
+
     let ders = ders(&reading);
     assert!(ders.iter().all(|der| !der.is_empty()), "a block without bytes");
     for (end, what) in [("\n", "line feeds"), ("\r\n", "CRLF"), (" \t\n", "blanks at line ends")] {
         let again = read(render(&reading.blocks, end).as_bytes());
         assert_eq!(self::ders(&again), ders, "the rendered blocks read otherwise, with {what}");
+        assert_eq!(again.loose, None, "gRPCs differ in the rendered blocks, with {what}");
         assert_eq!(again.stopped, None, "the rendered blocks stop, with {what}");
         assert_eq!(again.begun, ders.len());
     }
@@ -32,8 +37,7 @@ pub fn check(bytes: &[u8]) {
     let mut moved = b"text\n".to_vec();
     moved.extend_from_slice(bytes);
     let mut wanted = reading.clone();
-    wanted.blocks.iter_mut().for_each(|block| block.line += 1);
-    wanted.stopped.iter_mut().for_each(|stop| stop.line += 1);
+    move_by_one(&mut wanted);
     assert_eq!(read(&moved), wanted, "a line in front changes what is read");
 
     // What follows a stop is not read.
@@ -48,6 +52,12 @@ pub fn check(bytes: &[u8]) {
             assert_eq!((longer.stopped, longer.blocks.len()), (reading.stopped, reading.blocks.len()));
         }
     }
+}
+
+fn move_by_one(reading: &mut Reading) {
+    reading.blocks.iter_mut().for_each(|block| block.line += 1);
+    reading.stopped.iter_mut().for_each(|stop| stop.line += 1);
+    reading.loose.iter_mut().for_each(|loose| move_by_one(loose));
 }
 
 fn ders(reading: &Reading) -> Vec<Vec<u8>> {

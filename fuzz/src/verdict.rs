@@ -100,7 +100,9 @@ pub fn check(situation: &Situation) {
         assert_eq!(loaded, load_identity(&chain, false, key, role, profile));
         // A peer of another kind may present what gRPC does not load.
         let mut presented = loaded.certificates().unwrap_or_else(|_| certificates(&chain));
-        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty(), profile).certificates() else { continue };
+        let Ok(mut trust) = load_trust(&pem::read(&bundle), bundle.is_empty(), profile).certificates() else {
+            continue;
+        };
         if what & 15 != 1 {
             assume(&mut presented, &mut trust);
         }
