@@ -81,9 +81,10 @@ fn ours(files: &Files) -> Duration {
     let key = Certificate::parse(&files.leaf).unwrap().key.spki_sha256;
     let verdict = || {
         let profile = profile();
-        let presented = load_identity(&pem::read(files.chain.as_bytes()), false, Key::Usable(Some(&key)), profile);
+        let presented =
+            load_identity(&pem::read(files.chain.as_bytes()), false, Key::Usable(Some(&key)), Role::Server, profile);
         let presented = presented.certificates().unwrap();
-        let trust = load_trust(&pem::read(files.trust.as_bytes()), false).certificates().unwrap();
+        let trust = load_trust(&pem::read(files.trust.as_bytes()), false, profile).certificates().unwrap();
         let now = Timestamp::from_second(made::NOW).unwrap();
         peer(Case { presented: &presented, trust: &trust, name: Some(&files.host), role: Role::Server, now, profile })
     };
