@@ -1,4 +1,5 @@
-//! What is accepted today and hangs by a thread: facts about a presented chain and a trust file.
+//! What is accepted today and hangs by a thread: facts about a presented chain and a trust file. (A leaf without names, whose
+//! common name is all there is, is seen from the leaf alone.)
 
 use std::fmt;
 use std::net::IpAddr;
@@ -29,8 +30,6 @@ pub enum Fragile {
     },
     /// An address is written as a DNS name, which other software than gRPC does not take for one.
     AddressAsDns(String),
-    /// The leaf has no subjectAltName: its common name is all there is.
-    CommonNameOnly(String),
     /// A certificate below the anchor is signed with an old hash.
     OldHash {
         /// Its subject.
@@ -145,7 +144,6 @@ impl fmt::Display for Fragile {
                 write!(f, "the {what} {subject} ends at {not_after}, no later than the certificate itself")
             }
             Fragile::AddressAsDns(address) => write!(f, "the address {address} is written as a DNS name"),
-            Fragile::CommonNameOnly(name) => write!(f, "there is no subjectAltName, only the common name {name}"),
             Fragile::OldHash { subject, algorithm, .. } => write!(f, "{subject} is signed with {algorithm}"),
             Fragile::SmallKey { subject, bits, .. } => write!(f, "{subject} has an RSA key of {bits} bits"),
         }
@@ -206,9 +204,6 @@ fn beside(
 
 fn names(leaf: &Certificate) -> Vec<Fragile> {
     let names = leaf.names.as_deref().unwrap_or_default();
-    if names.is_empty() {
-        return leaf.common_name.iter().cloned().map(Fragile::CommonNameOnly).collect();
-    }
     let as_dns = |name: &Name| match name {
         Name::Dns(text) if text.parse::<IpAddr>().is_ok() && !names.contains(&Name::from_text(text)) => {
             Some(Fragile::AddressAsDns(text.clone()))
@@ -310,6 +305,5 @@ mod tests {
         let found = of(&leaf(&key, true, &["10.0.0.7", "fd00::7", "ray-head"]), &[&short]);
         assert!(matches!(&found[0], Fragile::EndsFirst { trusted: true, .. }), "{found:?}");
         assert_eq!(found[1..], [Fragile::AddressAsDns("10.0.0.7".into()), Fragile::AddressAsDns("fd00::7".into())]);
-        assert_eq!(of(&leaf(&key, true, &[]), &[&ca(&key, 2040)]), [Fragile::CommonNameOnly("leaf".into())]);
     }
 }

@@ -7,6 +7,7 @@ use crate::checks::lens;
 use crate::checks::{Case, Check, Edits, Findings, Severity};
 use crate::diagnose::edit::{Edit, Fix, Slot};
 use crate::grpc::certificate::Certificate;
+use crate::grpc::fragile::{self, Fragile};
 use crate::grpc::path;
 use crate::grpc::verdict::{self, Fault, Role, Verdict};
 use crate::judge::Failure;
@@ -41,7 +42,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             .into_iter()
             .filter_map(|presenter| Some((presenter, doubt(case, &trust, chains.presented.get(&presenter)?)?)))
             .collect();
-        let Some((_, first)) = here.first() else { continue };
+        let Some((presenter, first)) = here.first() else { continue };
         let presenters: Vec<usize> = here.iter().map(|(presenter, _)| *presenter).collect();
         let broken = lens::failing_by(case, |blame| {
             let by_order = matches!(blame.failure, Failure::Grpc(reason) if is_of_a_ca(reason.fault));
@@ -72,6 +73,12 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         }
         for (ca, why) in &first.wrong {
             finding.fact("fits too, but fails", format!("{}: {why}", about(ca)), &origin);
+        }
+        let tried = chains.presented.get(presenter).map(|chain| fragile::facts(chain, &trust, case.model.profiles));
+        for fact in tried.unwrap_or_default() {
+            if matches!(fact, Fragile::EqualNames(_) | Fragile::RenewedBeside(_)) {
+                finding.fact("which is tried", fact.to_string(), &origin);
+            }
         }
         shared.tell(case, finding);
     }
