@@ -148,7 +148,7 @@ fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
         "P-256" | "P-384" | "P-521" => true,
         "P-224" if profile.loads_p224 => true,
         "Ed25519" => false,
-        "RSA" if (1024..=8192).contains(&leaf.key.bits) => false,
+        "RSA" if (768..=8192).contains(&leaf.key.bits) || !signature::is_issuer_key(&leaf.key) => false,
         "P-224" | "secp256k1" | "Ed448" | "RSA-PSS" => return refused(&format!("{} keys", leaf.key.algorithm)),
         EXPLICIT_CURVE => return refused("an EC key that spells its curve out"),
         "RSA" => return Err(cannot(format!("the key of {subject} is RSA of {} bits", leaf.key.bits))),

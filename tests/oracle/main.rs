@@ -19,6 +19,7 @@
 //! no longer does what the rules say.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
+mod algorithms;
 mod certificate;
 mod chains;
 #[path = "../common/corpus.rs"]

@@ -11,7 +11,7 @@ use crate::extensions::{self, CERT_SIGN, CRL_SIGN, DIGITAL_SIGNATURE, Name};
 use crate::keys::{Key, Kind, Pool};
 use crate::rng::Rng;
 use crate::runner::Good;
-use crate::{chains, damage, identities, names, odd, pem};
+use crate::{algorithms, chains, damage, identities, names, odd, pem};
 
 /// What a kind of situation is drawn from.
 pub(crate) struct Draw<'a> {
@@ -42,7 +42,7 @@ pub(crate) struct Drawn {
 type Generator = fn(&mut Draw<'_>) -> Drawn;
 
 /// Weight, name, function. New ones go to the end, and a weight that changes makes old seeds mean other situations.
-const KINDS: [(usize, (&str, Generator)); 11] = [
+const KINDS: [(usize, (&str, Generator)); 12] = [
     (30, ("plain", chains::plain)),
     (14, ("namesakes", chains::namesakes)),
     (10, ("renewed", chains::renewed)),
@@ -54,6 +54,7 @@ const KINDS: [(usize, (&str, Generator)); 11] = [
     (12, ("identities", identities::identities)),
     (14, ("damage", damage::damage)),
     (20, ("odd", odd::odd)),
+    (10, ("algorithms", algorithms::algorithms)),
 ];
 
 /// The cases of a run.
