@@ -70,8 +70,9 @@ pub struct Certificate {
     pub malformed: Vec<String>,
     /// Signature algorithm for people, `sha256WithRSAEncryption`.
     pub signature_algorithm: String,
-    /// Whether a date is written with an offset from UTC: gRPC refuses every path with such a certificate.
-    pub has_offset_dates: bool,
+    /// Whether a date is written with an offset from UTC, or for older gRPCs malformed: every path with such a certificate is
+    /// refused.
+    pub has_bad_dates: bool,
     /// The trust attributes that a PEM block had after a trusted certificate (`openssl x509 -trustout`).
     pub trust: Option<Trust>,
     /// Features that the rules here do not decide: `policy mappings`.

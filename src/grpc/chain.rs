@@ -93,7 +93,7 @@ fn undecided(case: &Case<'_>, leaf: &Certificate, path: &Path<'_>) -> Option<Str
             leaf.subject, leaf.key.algorithm, leaf.key.bits
         ));
     }
-    if policies::depends_on_mappings(&path.certificates) {
+    if case.profile.judges_policies && policies::depends_on_mappings(&path.certificates) {
         return Some("a policy is required, and a CA of the path maps policies".into());
     }
     let everything = case.presented.iter().chain(case.trust);
@@ -276,6 +276,14 @@ fn signed(profile: Profile, issuer: &Certificate, certificate: &Certificate) -> 
         Outcome::Cannot(why) => return Ok(Some(format!("the signature of {}: {why}", certificate.subject))),
         Outcome::No(code) => code,
     };
+    let code = match code {
+        Some(signature::OFF_CURVE) if profile.prints_reason => {
+            let text = format!("the public key of {} is no point of its curve", issuer.subject);
+            let words = Some("PUBLIC_KEY_DECODE_ERROR: unable to decode issuer public key".into());
+            return reject(Fault::Other, Some(issuer), text, words);
+        }
+        code => code,
+    };
     let why = match code {
         Some("DIGEST_AND_KEY_TYPE_NOT_SUPPORTED") => "gRPC does not take its algorithm",
         Some("SIGNATURE_ALGORITHM_MISMATCH") => "it names two different algorithms",
@@ -312,6 +320,7 @@ fn constrained(profile: Profile, path: &Path<'_>) -> Result<Option<String>, Box<
 fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
     match policies::check(&path.certificates) {
         Ok(()) => Ok(()),
+        Err(_) if !profile.judges_policies => Ok(()),
         Err(policies::Violation::Broken(certificate)) => {
             let text =
                 format!("an extension of {} about policies is malformed, empty or repeated", certificate.subject);
@@ -319,7 +328,8 @@ fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
                 Fault::Other,
                 Some(certificate),
                 text,
-                failed(profile, "invalid or inconsistent certificate policy extension"),
+                // Older ones print what is wrong with the extension instead.
+                profile.prints_reason.then(|| "invalid or inconsistent certificate policy extension".into()),
             )
         }
         Err(policies::Violation::NoExplicitPolicy) => {
@@ -331,8 +341,8 @@ fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
 
 fn dates(case: &Case<'_>, at: usize, certificate: &Certificate) -> Result<(), Box<Reason>> {
     let subject = &certificate.subject;
-    if certificate.has_offset_dates {
-        let text = format!("a date of {subject} has an offset from UTC, which gRPC does not take");
+    if certificate.has_bad_dates {
+        let text = format!("a date of {subject} is malformed or has an offset from UTC, which gRPC does not take");
         let fault = if at == 0 { Fault::Other } else { Fault::CaDates };
         return reject(fault, Some(certificate), text, failed(case.profile, "format error in certificate's not"));
     }

@@ -39,7 +39,7 @@ fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile
         let text = format!("the first certificate is a {TRUSTED} block, which gRPC servers do not read");
         return Err(refuse(None, Some(&leaf), text));
     }
-    leaf_fits(&leaf, profile)?;
+    leaf_fits(&leaf, role, profile)?;
     let mut certificates = vec![leaf];
     let mut ignored = None;
     for block in rest {
@@ -140,7 +140,7 @@ fn with_attributes((certificate, rest): (Certificate, Vec<u8>)) -> Result<Certif
     Ok(Certificate { trust: Some(trust), ..certificate })
 }
 
-fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
+fn leaf_fits(leaf: &Certificate, role: Role, profile: Profile) -> Result<(), Failed> {
     let subject = &leaf.subject;
     let refused =
         |kind: &str| Err(refuse(CERTIFICATE, Some(leaf), format!("gRPC does not load {kind}, which {subject} has")));
@@ -163,6 +163,10 @@ fn leaf_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
     if is_ec && leaf.key_usage.is_some_and(|usage| !usage.digital_signature) {
         let text = format!("{subject} has an EC key and a keyUsage without digitalSignature, which gRPC does not load");
         return Err(refuse(CERTIFICATE, Some(leaf), text));
+    }
+    // A client takes no names out of its own certificate, but its peer does.
+    if role == Role::Client {
+        return Ok(());
     }
     if let Some(octets) = bad_ip(leaf) {
         let text = format!("{subject} has an IP name of {octets} octets, which must be 4 or 16");

@@ -1,8 +1,8 @@
 //! DER to [`Certificate`]. Refuses what gRPC refuses as no certificate, and notes what it takes but the rules do not decide.
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::certificate::{Certificate, PublicKey, Signed, hex, sha256};
 use super::constraints::Constrained;
@@ -22,8 +22,8 @@ pub(super) fn certificate(der: &[u8], profile: Profile) -> Result<Certificate, S
     algorithm(tbs.expect(SEQUENCE, "the inner signature algorithm")?)?;
     let issuer = distinguished::name(tbs.expect(SEQUENCE, "the issuer")?.content, &mut notes)?;
     let mut validity = Reader::new(tbs.expect(SEQUENCE, "the validity")?.content);
-    let (not_before, is_plain) = time(validity.any()?)?;
-    let (not_after, is_plain_too) = time(validity.any()?)?;
+    let (not_before, is_plain) = time_as(validity.any()?, profile)?;
+    let (not_after, is_plain_too) = time_as(validity.any()?, profile)?;
     validity.end("the validity")?;
     let subject = distinguished::name(tbs.expect(SEQUENCE, "the subject")?.content, &mut notes)?;
     let key = public_key(tbs.expect(SEQUENCE, "the public key")?)?;
@@ -77,7 +77,7 @@ pub(super) fn certificate(der: &[u8], profile: Profile) -> Result<Certificate, S
         unknown_critical: extensions.unknown_critical,
         malformed: extensions.malformed,
         signature_algorithm: algorithm_name(&envelope.algorithm.oid),
-        has_offset_dates: !(is_plain && is_plain_too),
+        has_bad_dates: !(is_plain && is_plain_too),
         trust: None,
         undecided: notes.undecided,
         signature: Signed::Really,
@@ -148,6 +148,31 @@ fn version(tbs: &mut Reader<'_>) -> Result<u8, String> {
         [number @ 0..=2] => Ok(number + 1),
         _ => Err("a version other than 1, 2 or 3".into()),
     }
+}
+
+/// [`time`], or what older gRPCs make of one.
+fn time_as(element: Element<'_>, profile: Profile) -> Result<(Timestamp, bool), String> {
+    if profile.strict_times || !matches!(element.tag, 0x17 | 0x18) {
+        return time(element);
+    }
+    if let Ok(read) = time(element) {
+        return Ok(read);
+    }
+    // The days of a month that are too many run on into the next.
+    let day = if element.tag == 0x17 { 4..6 } else { 6..8 };
+    for over in 1..=3u8 {
+        let mut content = element.content.to_vec();
+        let Some([tens @ b'0'..=b'3', ones @ b'0'..=b'9']) = content.get_mut(day.clone()) else { break };
+        let number = (*tens - b'0') * 10 + *ones - b'0';
+        if !(29..=31).contains(&number) {
+            break;
+        }
+        (*tens, *ones) = (b'0' + (number - over) / 10, b'0' + (number - over) % 10);
+        if let Ok((time, is_utc)) = time(Element { content: &content, ..element }) {
+            return Ok((time.saturating_add(SignedDuration::from_hours(24 * i64::from(over))).unwrap_or(time), is_utc));
+        }
+    }
+    Ok((Timestamp::UNIX_EPOCH, false))
 }
 
 /// UTCTime with seconds or GeneralizedTime without fractions; and whether it is in UTC. A UTCTime with an offset is read, but
@@ -315,6 +340,26 @@ mod tests {
         ] {
             assert!(at(tag, text).is_err(), "{text}");
         }
+    }
+
+    /// Measured with grpcio 1.53.2 and 1.54.3.
+    #[test]
+    fn dates_for_older_grpcs() {
+        let read = |text: &str, version| {
+            let bytes = der::wrap(0x17, text.as_bytes());
+            time_as(Reader::new(&bytes).any().unwrap(), Profile::of_grpcio(version).unwrap()).ok()
+        };
+        for (text, expected) in [("230229000000Z", "2023-03-01T00:00:00Z"), ("240431000000Z", "2024-05-01T00:00:00Z")] {
+            assert_eq!(read(text, "1.53.2").unwrap(), (expected.parse().unwrap(), true));
+            assert_eq!(read(text, "1.54.3"), None);
+        }
+        for text in ["2401010000Z", "240101000060Z", "240100000000Z", "241301000000Z", "", "240101000000+2400"] {
+            assert!(
+                read(text, "1.53.2").is_some_and(|(_, is_utc)| !is_utc) && read(text, "1.54.3").is_none(),
+                "{text}"
+            );
+        }
+        assert!(read("240101000000+0100", "1.54.3").is_some_and(|(_, is_utc)| !is_utc));
     }
 
     #[test]

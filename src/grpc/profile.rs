@@ -20,6 +20,10 @@ pub struct Profile {
     pub tls_name_rule: bool,
     /// Which types of values it reads in names and in names of other kinds.
     pub value_types: ValueTypes,
+    /// Dates have to be dates; before, malformed ones were read and refused on a path, and the 31st of every month counted.
+    pub strict_times: bool,
+    /// It looks at policies.
+    pub judges_policies: bool,
     /// After the blank line behind BEGIN, blank lines and lines of any width are read in PEM.
     pub loose_pem: bool,
     /// The leaf's nsCertType has to allow the role.
@@ -151,6 +155,8 @@ impl Profile {
                 (false, true) => ValueTypes::Any,
                 (false, false) => ValueTypes::Listed,
             },
+            strict_times: on(Switch::StrictTimes),
+            judges_policies: on(Switch::JudgesPolicies),
             loose_pem: on(Switch::LoosePem),
             netscape_type: has(Switch::NetscapeType).unwrap_or(true),
             wildcard_exclusion: on(Switch::WildcardExclusion),
@@ -229,11 +235,13 @@ enum Switch {
     ConstraintDot,
     EmailCase,
     HeapSort,
+    JudgesPolicies,
     LoadsP224,
     LoosePem,
     NetscapeType,
     PrintsReason,
     SendsCaNames,
+    StrictTimes,
     StrictValues,
     TlsNameRule,
     WildcardExclusion,
@@ -250,7 +258,9 @@ struct Change {
 }
 
 /// Every change that was found, oldest first. All were measured with the grpcio packages named here.
-const CHANGES: [Change; 14] = [
+const CHANGES: [Change; 16] = [
+    Change { switch: Switch::StrictTimes, now: true, last: Version(1, 53, 2), first: Version(1, 54, 3) },
+    Change { switch: Switch::JudgesPolicies, now: true, last: Version(1, 54, 3), first: Version(1, 55, 3) },
     // The store was sorted by qsort before; BoringSSL of 2023-06.
     Change { switch: Switch::HeapSort, now: true, last: Version(1, 56, 2), first: Version(1, 57, 0) },
     // BoringSSL of 2024-01.

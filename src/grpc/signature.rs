@@ -98,7 +98,7 @@ fn verify_bytes(issuer: &PublicKey, algorithm: &Algorithm<'_>, signed: &[u8], si
     let public = match ParsedPublicKey::new(rules, bits) {
         Ok(public) => public,
         Err(_) if family == Family::Ecdsa && bits.first() == Some(&4) => {
-            return Outcome::No(Some("POINT_IS_NOT_ON_CURVE"));
+            return Outcome::No(Some(OFF_CURVE));
         }
         // A key that cannot be read is not a signature that fails.
         Err(_) => return Outcome::Cannot(format!("an issuer key of kind {key} and an unusual form or size")),
@@ -116,6 +116,9 @@ enum Family {
     Rsa,
     RsaPss,
 }
+
+/// The issuer's key is no point of its curve.
+pub(super) const OFF_CURVE: &str = "POINT_IS_NOT_ON_CURVE";
 
 enum Kind {
     /// With the size of the hash.

@@ -11,6 +11,7 @@
 //! | `RAYTLS_ORACLE_ONLY` | one generator, by its name in `situations.rs` |
 //! | `RAYTLS_ORACLE_GRPCIO` | versions of grpcio, `1.76.0,1.80.0`: the situations are judged by these wheels instead, and by the rules of their versions; those before 1.78 by the rules for a C++ core of that version too, because there the two are one. This is how a further grpcio is measured |
 //! | `RAYTLS_ORACLE_FILE` | no random situations: those of a file like `fixtures/verdicts/open.json`, whose recorded verdicts all have to come out again. This proves the runner |
+//! | `RAYTLS_ORACLE_RECORD` | a file: the situations of `RAYTLS_ORACLE_FILE` are measured and written to it with their verdicts |
 //! | `RAYTLS_ORACLE_PYTHON` | the interpreter for the wheels; by default `python3` |
 //!
 //! Disagreements are written to a file that `cargo run --example agreement -- FILE` replays.
@@ -243,6 +244,9 @@ const SHOWN: usize = 3;
 
 fn recorded_verdicts_come_out_again(file: &Path, good: &Good) {
     let recorded: Corpus = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    if let Some(path) = std::env::var_os("RAYTLS_ORACLE_RECORD") {
+        return record(recorded, Path::new(&path), good);
+    }
     let mut problems = Vec::new();
     let mut same = 0;
     for (profile, version) in [("core", CORE), ("python", PYTHON)] {
@@ -264,6 +268,17 @@ fn recorded_verdicts_come_out_again(file: &Path, good: &Good) {
     }
     println!("the same as recorded: {same}");
     assert!(same > 0 && problems.is_empty(), "not as recorded: {}\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Measures all anew, and writes the file with what came out.
+fn record(mut corpus: Corpus, path: &Path, good: &Good) {
+    corpus.cases.iter_mut().for_each(|situation| situation.verdicts.clear());
+    for (profile, version) in [("core", CORE), ("python", PYTHON)] {
+        let problems = fill(&mut corpus, &[profile.into()], &wheels::wheel(Some(version)).unwrap(), good);
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+    std::fs::write(path, serde_json::to_string_pretty(&serde_json::json!({ "cases": corpus.cases })).unwrap() + "\n")
+        .unwrap();
 }
 
 fn recall<'a>(situation: &'a Situation, role: &str, profile: &str) -> Option<&'a Measured> {
