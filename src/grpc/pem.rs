@@ -55,15 +55,18 @@ pub fn read(bytes: &[u8]) -> Reading {
     Reading { loose: (loose != reading).then(|| Box::new(loose)), ..reading }
 }
 
+/// A private key: its label and its DER.
+pub type KeyBlock = (String, Zeroizing<Vec<u8>>);
+
 /// The first private key of a file as gRPC reads it: the label and the DER, or why there is none. None also when its
 /// generations differ in it.
-pub fn private_key(bytes: &[u8]) -> Option<Result<(String, Zeroizing<Vec<u8>>), &'static str>> {
+pub fn private_key(bytes: &[u8]) -> Option<Result<KeyBlock, &'static str>> {
     let lines = Lines::new(bytes);
     let strict = first_key(&lines, false);
     (first_key(&lines, true) == strict).then_some(strict)
 }
 
-fn first_key(lines: &Lines<'_>, is_loose: bool) -> Result<(String, Zeroizing<Vec<u8>>), &'static str> {
+fn first_key(lines: &Lines<'_>, is_loose: bool) -> Result<KeyBlock, &'static str> {
     let mut at = 0;
     while let Some((_, label)) = next_begin(lines, &mut at) {
         let is_key = KEY_LABELS.contains(&label);

@@ -1,5 +1,5 @@
 //! What real gRPC said of many situations, and what the rules say: shared by a test and an example.
-#![allow(dead_code, unreachable_pub)] // each of them uses its part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each of them uses its part
 
 use std::collections::BTreeMap;
 
