@@ -370,6 +370,34 @@ mod tests {
     }
 
     #[test]
+    fn blanks_inside_a_line_are_skipped() {
+        for blank in [" ", "\t", "\r"] {
+            assert_eq!(ders(&ONE.replace("AQID", &format!("{blank}AQ{blank}ID"))), [vec![1, 2, 3]]);
+        }
+        assert_eq!(found(&ONE.replace("AQID", "AQ\x0bID")), "not base64");
+    }
+
+    #[test]
+    fn after_a_blank_line_the_grpc_of_2026_is_less_strict() {
+        let text = "-----BEGIN CERTIFICATE-----\n\n\nAQ\n\nID\n-----END CERTIFICATE-----\n";
+        let reading = read(text.as_bytes());
+        assert!(reading.stopped.is_some());
+        assert_eq!(reading.by(Profile::python()).blocks[0].to_der().unwrap(), [1, 2, 3]);
+        assert!(reading.by(Profile::core()).blocks.is_empty());
+        assert!(read(ONE.as_bytes()).loose.is_none());
+    }
+
+    #[test]
+    fn the_first_key_counts_and_nothing_before_it_may_be_malformed() {
+        let key = "-----BEGIN EC PRIVATE KEY-----\nAQID\n-----END EC PRIVATE KEY-----\n";
+        let read = |text: &str| private_key(text.as_bytes()).unwrap().map(|(label, der)| (label, der.to_vec()));
+        assert_eq!(read(&format!("{ONE}{key}")), Ok(("EC PRIVATE KEY".into(), vec![1, 2, 3])));
+        assert!(read(&format!("{}{key}", ONE.replace("AQID", "*"))).is_err());
+        assert!(read(&key.replace("AQID", "AQID\n")).is_err() && read(&key.replace("AQID", "a: b\n\nAQID")).is_err());
+        assert!(private_key(key.replace("AQID", "\n\nAQID").as_bytes()).is_none(), "its generations differ");
+    }
+
+    #[test]
     fn padding_must_be_there() {
         assert_eq!(ders(&ONE.replace("AQID", "AQI=")), [vec![1, 2]]);
         assert_eq!(found(&ONE.replace("AQID", "AQI")), "not base64");

@@ -114,7 +114,7 @@ impl Judged<'_> {
 
 /// `core` and `python` are those of Ray 2.60; a version may follow, `core 1.57.0`. All else is judged as `python`.
 fn profile(key: &str) -> Profile {
-    let version = |version: &str| version.parse::<Version>().unwrap();
+    let version = |version: &str| version.parse::<Version>().expect("a profile ends in a version");
     match key.split_once(' ') {
         Some(("core", wanted)) => Profile::of(Stack::Core, version(wanted)),
         Some(("python", wanted)) => Profile::of(Stack::Python, version(wanted)),

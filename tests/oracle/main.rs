@@ -19,6 +19,8 @@
 //! A further wheel, the newest that pip finds, is judged by the rules for Python and only reported: it says when a new gRPC
 //! no longer does what the rules say.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+#![allow(clippy::explicit_auto_deref)] // without it another type is inferred
+#![allow(clippy::cloned_ref_to_slice_refs)] // lists of parts look alike, one part or several
 
 mod algorithms;
 mod certificate;

@@ -8,9 +8,11 @@ use crate::extensions::{self, Extension, Name};
 use crate::situations::Draw;
 use crate::tree::Node;
 
+type Value = fn(&mut Draw<'_>) -> Vec<u8>;
+
 /// Puts one in, or in the place of the one that is there.
 pub(crate) fn odd(draw: &mut Draw<'_>, facts: &mut Facts) {
-    let all: [(usize, (&'static str, fn(&mut Draw<'_>) -> Vec<u8>)); 16] = [
+    let all: [(usize, (&'static str, Value)); 16] = [
         (6, (extensions::BASIC_CONSTRAINTS, basic_constraints)),
         (6, (extensions::KEY_USAGE, key_usage)),
         (5, (extensions::EXT_KEY_USAGE, ext_key_usage)),
