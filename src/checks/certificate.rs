@@ -18,7 +18,7 @@ use crate::diagnose::edit::{Edit, Fix, Slot};
 use crate::grpc::certificate::{Certificate, Purpose};
 use crate::ray::Role;
 
-/// A certificate file that was seen, with the first certificate in it: the one that is presented.
+/// A certificate file that was seen, with the certificate in it that is meant to be presented.
 struct Leaf<'a> {
     shared: Shared<'a>,
     certificate: Certificate,
@@ -26,7 +26,8 @@ struct Leaf<'a> {
 
 fn leaves<'a>(case: &Case<'a>) -> Vec<Leaf<'a>> {
     let of = |shared: Shared<'a>| {
-        let certificate = lens::parsed(shared.facts).into_iter().next()?;
+        let user = case.model.parties.get(shared.uses.first()?.party)?;
+        let certificate = lens::meant(user)?;
         Some(Leaf { shared, certificate })
     };
     lens::shared(case, &[Slot::Certificate]).into_iter().filter_map(of).collect()

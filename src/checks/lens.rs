@@ -137,6 +137,18 @@ pub fn leaf(party: &Party) -> Option<Certificate> {
     certificates(&party.certificate).into_iter().next()
 }
 
+/// The certificate a party means to present: the one of its key. Where another stands first CRT12 tells, and the questions
+/// about a leaf are not asked of what was never meant to be one.
+pub fn meant(party: &Party) -> Option<Certificate> {
+    let mut chain = certificates(&party.certificate);
+    let own = match &party.key.content {
+        Seen::Found(facts) => facts.keys.first().and_then(|key| key.spki_sha256.as_deref()),
+        _ => None,
+    };
+    let at = chain.iter().position(|c| Some(c.key.spki_sha256.as_str()) == own).unwrap_or(0);
+    (at < chain.len()).then(|| chain.swap_remove(at))
+}
+
 /// What a party trusts; none when its trust file was not seen.
 pub fn trust(party: &Party) -> Option<Vec<Certificate>> {
     match (&party.trust.hypothetical, &party.trust.content) {

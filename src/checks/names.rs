@@ -27,7 +27,7 @@ use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
 use crate::ray::{Address, Connection, Party, Place, Port};
 
-/// A leaf that servers of a cluster present, with all who present it.
+/// A leaf that servers of a cluster present, or mean to, with all who present it.
 pub struct Served {
     /// The leaf.
     pub leaf: Certificate,
@@ -58,7 +58,7 @@ pub fn served(case: &Case<'_>) -> Vec<Served> {
             continue;
         }
         let subject = || lens::subject(case, Use { party: index, slot: Slot::Certificate, file: &party.certificate });
-        let stored = lens::leaf(party);
+        let stored = lens::meant(party);
         let seen = match (&stored, &party.certificate.content) {
             (None, Seen::Unseen(_)) => on_ports(case, index),
             _ => Vec::new(),

@@ -34,7 +34,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let edit = Edit::Reissue { certificate: leaf.certificate.sha256.clone(), fixes: vec![Fix::Dates] };
         tell(case, findings, &leaf.shared, &leaf.certificate, edit);
     }
-    let leaves: Vec<Certificate> = lens::speakers(case).filter_map(|(_, party)| lens::leaf(party)).collect();
+    let leaves: Vec<Certificate> = lens::speakers(case).filter_map(|(_, party)| lens::meant(party)).collect();
     for shared in lens::shared(case, &[Slot::Trust]) {
         let trust = lens::parsed(shared.facts);
         let vouches = |ca: &&Certificate| {

@@ -71,6 +71,22 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_first_is_not_judged_as_a_leaf() {
+        let ca = Ca::new("ray-ca");
+        let leaf = ca.leaf();
+        let pair = Pair { certificate: format!("{}{}", ca.pem, leaf.certificate), key: leaf.key };
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, &ca.pem)));
+        only(&scene, &CHECK);
+        for other in [
+            &crate::checks::certificate::no_digital_signature::CHECK,
+            &crate::checks::certificate::no_client_auth::CHECK,
+            &crate::checks::names::common_name_only::CHECK,
+        ] {
+            assert_eq!(scene.run(other), [], "{}", other.code);
+        }
+    }
+
+    #[test]
     fn good_and_unseen_files_are_quiet() {
         assert_quiet(&CHECK);
     }
