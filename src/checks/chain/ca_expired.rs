@@ -48,25 +48,35 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
                     || both(blame.connection.target, blame.connection.dialer);
                 (at_dates && verified) || (alone && hidden)
             });
-            if issued.is_empty() || (!alone && broken.is_empty()) {
+            // Where no certificate is there to be refused, a trust file of such CAs alone still trusts nobody.
+            let useless = chains.presented.is_empty() && trust.iter().all(|c| outside(c, case));
+            if !useless && (issued.is_empty() || (!alone && broken.is_empty())) {
                 continue;
             }
             let when = match ca.not_after <= case.now {
                 true => format!("expired at {}, {} ago", ca.not_after, lens::span(ca.not_after, case.now)),
                 false => format!("is valid only from {}", ca.not_before),
             };
+            let refused = match issued.as_slice() {
+                [] => String::new(),
+                parties => format!(", the certificate of {} too", lens::used_by(case.model, parties)),
+            };
             let message = format!(
-                "CA {} in {}, the trust file of {}, {when}: all it issued is refused, the certificate of {} too",
+                "CA {} in {}, the trust file of {}, {when}: all it issued is refused{refused}",
                 ca.subject,
                 lens::phrase(&shared.subject),
                 lens::used_by(case.model, &users),
-                lens::used_by(case.model, &issued),
             );
             let finding = findings.add(shared.subject.clone(), message);
             finding.breaks = broken;
             finding.edits = vec![Edit::RenewCa { certificate: ca.sha256.clone() }];
-            finding.at = Some(ca.not_after);
-            finding.fact("not after of the CA", ca.not_after.to_string(), lens::phrase(&shared.subject));
+            let (what, date) = match ca.not_after <= case.now {
+                true => ("not after of the CA", ca.not_after),
+                false => ("not before of the CA", ca.not_before),
+            };
+            // The outage is there already, also where the CA has yet to begin.
+            finding.at = Some(ca.not_after.min(case.now));
+            finding.fact(what, date.to_string(), lens::phrase(&shared.subject));
             finding.fact("SHA-256 of the CA", ca.sha256.as_str(), lens::phrase(&shared.subject));
             shared.tell(case, finding);
         }
@@ -124,6 +134,27 @@ mod tests {
         let old = Ca::with("old-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 5, 1));
         let bundle = format!("{}{}", old.pem, ca.pem);
         assert_eq!(Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &bundle))).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_trust_file_that_trusts_nobody_any_more() {
+        let ca = Ca::with("ray-ca", |p| p.not_after = rcgen::date_time_ymd(2026, 5, 1));
+        let alone = |pem: &str| {
+            let pair = Pair { certificate: String::new(), key: ca.leaf().key };
+            Scene::manifests(cluster_with(tls_secret("ray-tls", &pair, pem)))
+        };
+        let finding = only(&alone(&ca.pem), &CHECK);
+        assert!(finding.message.ends_with("all it issued is refused"), "{}", finding.message);
+        assert_eq!(alone(&format!("{}{}", ca.pem, Ca::new("other").pem)).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_ca_that_has_not_begun_is_no_outage_to_come() {
+        let ca = Ca::with("ray-ca", |p| p.not_before = rcgen::date_time_ymd(2039, 5, 1));
+        let scene = Scene::manifests(cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem)));
+        let finding = only(&scene, &CHECK);
+        assert!(finding.at.unwrap() < "2039-01-01T00:00:00Z".parse().unwrap());
+        assert!(finding.facts.iter().any(|f| f.what == "not before of the CA" && f.value.starts_with("2039")));
     }
 
     #[test]
