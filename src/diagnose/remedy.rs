@@ -1,10 +1,12 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
+mod authorities;
+
 use crate::evidence::{Evidence, Mode, ObjectRef, Seen, Shape, SourceKind};
 use crate::ray::{Model, NodeAddress, Party, Place, Role};
 
 use super::causes::{Remedy, RemedyStep};
-use super::edit::{Edit, Fix, Slot, certificates};
+use super::edit::{Edit, Fix, Slot};
 
 /// The steps that carry out these edits.
 pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
@@ -73,7 +75,10 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
                     place_of(other, Slot::Trust),
                     place_of(p, Slot::Trust)
                 );
-                vec![text_step(text), restart(p)]
+                std::iter::once(text_step(text))
+                    .chain(authorities::intermediate(p, other))
+                    .chain([restart(p)])
+                    .collect()
             }
             _ => Vec::new(),
         },
@@ -95,11 +100,13 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
                 },
             ]
         }
-        Edit::Distrust { certificate } => distrust(model, certificate),
-        Edit::RenewCa { .. } => {
-            let mut steps = vec![text_step(
-                "Renew the CA with the same key and subject, and put it in every trust file in the place of the old one",
-            )];
+        Edit::Distrust { certificate } => authorities::distrust(model, certificate),
+        Edit::RenewCa { certificate } => {
+            let mut steps = vec![RemedyStep {
+                text: "Renew the CA with the same key and subject, and put it in every trust file in the place of the old one".into(),
+                command: authorities::renewal(model, certificate),
+                patch: None,
+            }];
             steps.extend(model.parties.iter().filter(|p| runs(p)).map(restart));
             steps
         }
@@ -140,26 +147,6 @@ fn injected(model: &Model, edit: &Edit) -> Option<Vec<RemedyStep>> {
         _ => return None,
     };
     Some(vec![text_step(text), restart(party)])
-}
-
-/// The certificate goes from every file that has it, and who reads those starts again.
-fn distrust(model: &Model, sha256: &str) -> Vec<RemedyStep> {
-    let has = |party: &&Party| runs(party) && certificates(&party.trust).iter().any(|ca| ca.sha256 == sha256);
-    let readers: Vec<&Party> = model.parties.iter().filter(has).collect();
-    let Some(ca) = readers.iter().flat_map(|p| certificates(&p.trust)).find(|ca| ca.sha256 == sha256) else {
-        return Vec::new();
-    };
-    let mut places: Vec<String> = readers.iter().map(|p| place_of(p, Slot::Trust)).collect();
-    places.sort();
-    places.dedup();
-    let text = format!(
-        "Take {} with SHA-256 {}… (until {}) out of {}",
-        ca.subject,
-        sha256.get(..16).unwrap_or(sha256),
-        ca.not_after,
-        places.join(" and ")
-    );
-    std::iter::once(text_step(text)).chain(readers.into_iter().map(restart)).collect()
 }
 
 fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
