@@ -6,7 +6,7 @@ use super::der::{self, OCTET_STRING, OID, Reader, SEQUENCE, UTF8_STRING};
 use super::extensions::KEY_USAGE_MALFORMED;
 use super::parse::EXPLICIT_CURVE;
 use super::pem::{Block, Reading};
-use super::profile::Profile;
+use super::profile::{Profile, Stack};
 use super::verdict::{Fault, Key, Loading, Reason, Role};
 use super::{signature, value};
 
@@ -17,17 +17,18 @@ pub(super) fn identity(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role
 
 /// See [`super::verdict::load_trust`].
 pub(super) fn trust(bundle: &Reading, is_empty: bool, profile: Profile) -> Loading {
-    if is_empty {
-        return Loading::Loads { certificates: Vec::new(), ignored: None };
+    match (is_empty, profile.loads_empty_trust) {
+        (true, true) => Loading::Loads { certificates: Vec::new(), ignored: None },
+        (true, false) => *refuse(TRUST, None, "the CA file is empty".into()),
+        (false, _) => load_bundle(bundle.by(profile), profile).unwrap_or_else(|loading| *loading),
     }
-    load_bundle(bundle.by(profile), profile).unwrap_or_else(|loading| *loading)
 }
 
 type Failed = Box<Loading>;
 
 fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile: Profile) -> Result<Loading, Failed> {
     if is_empty {
-        return Err(abort("certificate"));
+        return Err(abort("certificate", CERTIFICATE, "cert_chain != nullptr", profile));
     }
     let Some((first, rest)) = chain.blocks.split_first() else {
         return Err(refuse(CERTIFICATE, None, format!("the certificate file {}", why_empty(chain))));
@@ -57,7 +58,7 @@ fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile
             }
         }
     }
-    key_fits(&certificates, key)?;
+    key_fits(&certificates, key, profile)?;
     let ignored = ignored.or_else(|| unread(chain));
     Ok(Loading::Loads { certificates, ignored })
 }
@@ -198,11 +199,11 @@ pub(super) fn bad_ip(leaf: &Certificate) -> Option<usize> {
     })
 }
 
-fn key_fits(certificates: &[Certificate], key: Key<'_>) -> Result<(), Failed> {
+fn key_fits(certificates: &[Certificate], key: Key<'_>, profile: Profile) -> Result<(), Failed> {
     let Some(leaf) = certificates.first() else { return Ok(()) };
     let subject = &leaf.subject;
     let spki = match key {
-        Key::Empty => return Err(abort("key")),
+        Key::Empty => return Err(abort("key", PRIVATE_KEY, "private_key != nullptr", profile)),
         Key::Missing => return Err(refuse(PRIVATE_KEY, None, "the key file holds no private key".into())),
         Key::Unusable => {
             let text = "the private key is encrypted, damaged or of a form that gRPC does not read";
@@ -251,9 +252,14 @@ fn why_empty(reading: &Reading) -> String {
     "holds no PEM certificate".into()
 }
 
-/// gRPC servers refuse an empty file; clients, and every Ray process is one, end on a failed check.
-fn abort(file: &str) -> Failed {
-    Box::new(Loading::Aborts(reason(None, None, format!("the {file} file is empty"))))
+/// Python's clients, and every Ray process is one, end on a failed check of gRPC. Ray's core ends too, once its server says
+/// that it does not read the file. `check` is the part of the failed check that every version prints.
+fn abort(file: &str, server: Option<&str>, check: &str, profile: Profile) -> Failed {
+    let words = match profile.stack {
+        Stack::Core => server,
+        Stack::Python => Some(check),
+    };
+    Box::new(Loading::Aborts(reason(words, None, format!("the {file} file is empty"))))
 }
 
 fn refuse(words: Option<&str>, certificate: Option<&Certificate>, text: String) -> Failed {

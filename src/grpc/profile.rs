@@ -43,6 +43,8 @@ pub struct Profile {
     pub prints_reason: bool,
     /// Servers name the CAs that they trust to their clients.
     pub sends_ca_names: bool,
+    /// A trust file without a byte loads, and nothing is trusted. Ray's core never hands an empty one to gRPC.
+    pub loads_empty_trust: bool,
 }
 
 /// The two gRPCs of a Ray process.
@@ -87,6 +89,8 @@ pub enum Basis {
     Between,
     /// It is older or newer than every measured version, and judged as the nearest one.
     Outside,
+    /// It is what the newest Ray holds of which that is known; the Ray that was asked for is newer.
+    Supposed,
 }
 
 /// The Ray that is judged where nothing names another.
@@ -120,7 +124,11 @@ impl Profile {
         let wanted = version.parse()?;
         let oldest = RAYS.first().map_or(wanted, |ray| ray.since);
         match RAYS.iter().rev().find(|ray| ray.since <= wanted) {
-            Some(ray) => Ok(Profile::of(Stack::Core, ray.grpc)),
+            Some(ray) => {
+                let known = Profile::of(Stack::Core, ray.grpc);
+                let basis = if wanted > NEWEST { Basis::Supposed } else { known.basis };
+                Ok(Profile { basis, ..known })
+            }
             None => Err(format!("which gRPC Ray {wanted} holds is not known; {oldest} is the oldest that is")),
         }
     }
@@ -166,6 +174,7 @@ impl Profile {
             aborts_on_bad_ip: has(Switch::AbortsOnBadIp).unwrap_or(true),
             prints_reason: on(Switch::PrintsReason),
             sends_ca_names: has(Switch::SendsCaNames).unwrap_or(true),
+            loads_empty_trust: stack == Stack::Core || on(Switch::LoadsEmptyTrust),
         }
     }
 }
@@ -219,6 +228,7 @@ impl fmt::Display for Basis {
         f.write_str(match self {
             Basis::Measured => "measured",
             Basis::Between => "between two measured versions",
+            Basis::Supposed => "supposed: which gRPC this Ray holds is not known, so that of Ray 2.60 judges",
             Basis::Outside => "not measured: judged as the nearest version that was",
         })
     }
@@ -236,6 +246,7 @@ enum Switch {
     EmailCase,
     HeapSort,
     JudgesPolicies,
+    LoadsEmptyTrust,
     LoadsP224,
     LoosePem,
     NetscapeType,
@@ -258,7 +269,7 @@ struct Change {
 }
 
 /// Every change that was found, oldest first. All were measured with the grpcio packages named here.
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 17] = [
     Change { switch: Switch::StrictTimes, now: true, last: Version(1, 53, 2), first: Version(1, 54, 3) },
     Change { switch: Switch::JudgesPolicies, now: true, last: Version(1, 54, 3), first: Version(1, 55, 3) },
     // The store was sorted by qsort before; BoringSSL of 2023-06.
@@ -271,6 +282,7 @@ const CHANGES: [Change; 16] = [
     // `ssl_channel_credentials` makes TLS credentials with a verifier of host names.
     Change { switch: Switch::TlsNameRule, now: true, last: Version(1, 76, 0), first: Version(1, 78, 0) },
     Change { switch: Switch::AbortsOnBadIp, now: false, last: Version(1, 81, 2), first: Version(1, 82, 0) },
+    Change { switch: Switch::LoadsEmptyTrust, now: true, last: Version(1, 83, 0), first: Version(1, 84, 0) },
     // BoringSSL of 2026: `std::sort` instead of the heap sort, and new name constraints.
     Change { switch: Switch::HeapSort, now: false, last: Version(1, 84, 2), first: Version(1, 85, 0) },
     Change { switch: Switch::WildcardExclusion, now: true, last: Version(1, 84, 2), first: Version(1, 85, 0) },
@@ -301,6 +313,9 @@ const RAYS: [Ray; 4] = [
     Ray { since: Version(2, 9, 0), grpc: Version(1, 57, 0) },
     Ray { since: Version(2, 55, 0), grpc: CORE },
 ];
+
+/// The newest of those wheels, with any patch release.
+const NEWEST: Version = Version(2, 60, u16::MAX);
 
 fn basis(version: Version) -> Basis {
     let Version(major, minor, _) = version;
@@ -351,6 +366,7 @@ mod tests {
         assert!(!core.tls_name_rule && python.tls_name_rule);
         assert!(!core.prints_reason && python.prints_reason);
         assert!(core.aborts_on_bad_ip && !python.aborts_on_bad_ip);
+        assert!(core.loads_empty_trust && python.loads_empty_trust);
         assert_eq!((core.basis, python.basis), (Basis::Measured, Basis::Measured));
     }
 
@@ -359,6 +375,7 @@ mod tests {
         let django = python("1.76.0");
         assert_eq!(django.store_order, StoreOrder::HeapSort);
         assert!(!django.tls_name_rule && !django.netscape_type && !django.sends_ca_names && django.prints_reason);
+        assert!(!django.loads_empty_trust && python("1.84.0").loads_empty_trust);
         assert_eq!(python("1.56.2").store_order, StoreOrder::File);
         assert!(!Profile::of(Stack::Core, Version(1, 85, 1)).tls_name_rule, "the core has no such credentials");
     }
@@ -378,6 +395,9 @@ mod tests {
         assert_eq!(grpc("2.60"), Ok(Version(1, 58, 0)));
         assert_eq!(grpc("2.54.0"), Ok(Version(1, 57, 0)));
         assert_eq!(grpc("2.8.1"), Ok(Version(1, 50, 0)));
+        let basis = |ray| Profile::core_of_ray(ray).map(|profile| profile.basis);
+        assert_eq!(basis("2.60.1"), Ok(Basis::Measured));
+        assert_eq!((basis("2.61"), grpc("3.0")), (Ok(Basis::Supposed), Ok(Version(1, 58, 0))));
         assert!(grpc("1.13.0").unwrap_err().contains("2.4.0"));
         assert!(grpc("nightly").unwrap_err().contains("no version"));
     }

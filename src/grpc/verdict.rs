@@ -141,7 +141,7 @@ pub fn load_identity(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, 
     load::identity(chain, is_empty, key, role, profile)
 }
 
-/// Whether a process can load its trust file, and what is in it. An empty one loads in Ray, and then nothing is trusted.
+/// Whether a process can load its trust file, and what is in it. An empty one loads in Ray's core, and then nothing is trusted.
 pub fn load_trust(bundle: &Reading, is_empty: bool, profile: Profile) -> Loading {
     load::trust(bundle, is_empty, profile)
 }
