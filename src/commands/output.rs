@@ -13,6 +13,10 @@ const WIDTH: u16 = 100;
 
 /// Fails early on a request for two things on one stdout.
 pub(super) fn check(outputs: &[Output]) -> Result<(), Error> {
+    let files: Vec<_> = outputs.iter().filter_map(|o| o.file.as_ref()).collect();
+    if let Some(twice) = files.iter().enumerate().find_map(|(at, file)| files[..at].contains(file).then_some(file)) {
+        return Err(Error::usage(format!("{} is asked for by two -o; give each a file of its own", twice.display())));
+    }
     match outputs.iter().filter(|o| o.file.is_none()).count() {
         0 | 1 => Ok(()),
         _ => Err(Error::usage("only one -o can go to standard output; give the others a file: -o json=report.json")),
