@@ -406,7 +406,8 @@ fn dialled_name(text: &str) -> Result<String, String> {
         Some((host, rest)) if !host.contains('[') && port(rest) => {
             Err(format!("`{text}` has a port, which no certificate knows; write {host}"))
         }
-        _ => Ok(text.to_owned()),
+        // Brackets are there for a port.
+        _ => Ok(text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).to_owned()),
     }
 }
 
@@ -467,7 +468,7 @@ mod tests {
     #[test]
     fn names() {
         for good in ["ray-head", "10.0.0.7", "fd00::7", "::1", "[::1]", "*.ray.local"] {
-            assert_eq!(dialled_name(good), Ok(good.into()));
+            assert_eq!(dialled_name(good), Ok(good.trim_matches(['[', ']']).into()));
         }
         for bad in ["", "ray://head", "ray-head:6379", "a b"] {
             assert!(dialled_name(bad).is_err(), "{bad}");

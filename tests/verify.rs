@@ -181,7 +181,101 @@ fn one_role() {
     assert_eq!((code, who(&report)), (1, vec!["both", "both", "both", "neither"]));
     assert_eq!(codes(&report), ["CRT06"]);
     assert_eq!(folder.all(&files(&["--role", "server"])).0, 0);
-    assert_eq!(folder.all(&files(&["--role", "client"])).0, 1);
+    let (code, report) = folder.all(&files(&["--role", "client"]));
+    assert_eq!((code, &report["verification"]["names"]), (1, &serde_json::json!([])));
+    let both = folder.verify(&files(&["--role", "client", "--name", "ray-head"]));
+    assert_eq!(both.code, 2);
+    assert!(both.stderr.contains("--name") && both.stderr.contains("--role client"), "{}", both.stderr);
+}
+
+#[test]
+fn brackets_are_no_part_of_a_name() {
+    let folder = Folder::new();
+    folder.leaf(|params| params.subject_alt_names.push(SanType::IpAddress("fd00::7".parse().unwrap())));
+    let (code, report) = folder.all(&files(&["--name", "[fd00::7]"]));
+    assert_eq!((code, codes(&report)), (0, vec![]), "{report:#}");
+    folder.leaf(|_| ());
+    let (code, report) = folder.all(&files(&["--name", "[fd00::7]"]));
+    assert_eq!((code, codes(&report)), (1, vec!["NAM02"]));
+    assert!(report["causes"][0]["remedy"].to_string().contains("IP:fd00::7"), "{report:#}");
+}
+
+#[test]
+fn two_formats_do_not_share_a_file() {
+    let folder = Folder::new();
+    let file = folder.path("report").to_string_lossy().into_owned();
+    let ran = folder.verify(&["--ca", "@ca.crt", "-o", &format!("json={file}"), "-o", &format!("short={file}")]);
+    assert_eq!((ran.code, folder.path("report").exists()), (2, false));
+    assert!(ran.stderr.contains("two -o"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_name_is_judged_once() {
+    let folder = Folder::new();
+    folder.leaf(|_| ());
+    let (_, report) = folder.all(&files(&["--name", "x", "--name", "ray-head", "--name", "x"]));
+    assert_eq!(report["verification"]["names"].as_array().unwrap().len(), 2);
+    let table = folder.verify(&files(&["--name", "x", "--name", "ray-head", "--name", "x"])).stdout;
+    assert!(table.starts_with("broken: neither gRPC accepts the name x\n"), "{table}");
+}
+
+#[test]
+fn what_passed_is_about_the_files() {
+    let folder = Folder::new();
+    folder.leaf(|_| ());
+    let passed = |args: &[&str]| folder.all(args).1["passed"].to_string();
+    let all = passed(&files(&[]));
+    for code in ["CRT01", "CHN04", "KEY01", "NAM09", "SEC03"] {
+        assert!(all.contains(code), "{code}: {all}");
+    }
+    assert!(!all.contains("DOC01") && !all.contains("CHN02"), "{all}");
+    assert!(!passed(&["--cert", "@tls.crt", "--ca", "@ca.crt"]).contains("KEY01"));
+    assert_eq!(passed(&["--ca", "@ca.crt"]), "[]");
+}
+
+#[test]
+fn the_key_belongs_to_a_later_certificate() {
+    let folder = Folder::new();
+    let (intermediate, pem) = {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "ray-intermediate");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.not_after = date_time_ymd(2045, 1, 1);
+        let pem = params.signed_by(&key, &folder.issuer).unwrap().pem();
+        (Issuer::new(params, key), pem)
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["ray-head".to_owned()]).unwrap();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.not_after = date_time_ymd(2040, 1, 1);
+    let leaf = params.signed_by(&key, &intermediate).unwrap().pem();
+    folder.write("tls.key", key.serialize_pem());
+    folder.write("tls.crt", format!("{pem}{leaf}"));
+    let (code, report) = folder.all(&files(&[]));
+    // To issue the intermediate again with the usages of a leaf would be the wrong advice.
+    assert_eq!((code, codes(&report)), (1, vec!["CRT12"]), "{report:#}");
+    folder.write("tls.crt", &leaf);
+    let (_, report) = folder.all(&files(&[]));
+    assert_eq!(codes(&report), ["CHN01"]);
+    assert!(report["causes"][0]["remedy"].to_string().contains("an intermediate below that CA"), "{report:#}");
+    folder.write("tls.crt", format!("{leaf}{pem}"));
+    assert_eq!(folder.all(&files(&[])).0, 0);
+}
+
+#[test]
+fn a_trust_file_alone() {
+    let folder = Folder::new();
+    let (code, report) = folder.all(&["--ca", "@ca.crt", "--at", "2050-01-01"]);
+    assert_eq!((code, codes(&report), who(&report)), (1, vec!["CHN04"], vec!["both"]));
+    assert!(report["causes"][0]["remedy"].to_string().contains("openssl x509 -in ca.crt -signkey"), "{report:#}");
+    let line = |args: &[&str]| folder.verify(args).stdout.lines().next().unwrap_or_default().to_owned();
+    assert!(line(&["--ca", "@ca.crt", "--at", "2050-01-01"]).starts_with("broken: CHN04, though gRPC does not refuse"));
+    folder.write("ca.crt", "");
+    assert!(line(&["--ca", "@ca.crt"]).starts_with("broken: SEC03, though gRPC does not refuse"));
+    let (code, report) = folder.all(&["--ca", "@ca.crt", "--grpcio", "1.83.0"]);
+    assert_eq!((code, who(&report)), (1, vec!["core-only"]));
 }
 
 #[test]
@@ -267,6 +361,8 @@ fn versions_that_nobody_knows() {
         assert_eq!(ran.code, 2);
         assert!(ran.stderr.contains(flag), "{}", ran.stderr);
     }
+    let (_, report) = folder.all(&files(&["--ray", "2.99"]));
+    assert!(report["judgedBy"]["core"].as_str().unwrap().starts_with("gRPC 1.58.0 (supposed"), "{report:#}");
 }
 
 #[test]
@@ -302,8 +398,13 @@ fn files_that_are_something_else() {
     };
     let der: Vec<u8> = base64_body(&certificate);
     refused("der.crt", &der, 1, "SEC07");
-    refused("empty.crt", b"", 1, "SEC03");
-    refused("empty.key", b"", 3, "SEC03");
+    let words = |report: &Value, by: &str| report["verification"]["load"][0][by]["words"].clone();
+    let report = refused("empty.crt", b"", 1, "SEC03");
+    assert_eq!(words(&report, "core"), "Invalid cert chain file.");
+    assert_eq!(words(&report, "python"), "cert_chain != nullptr");
+    let report = refused("empty.key", b"", 3, "SEC03");
+    assert_eq!(words(&report, "core"), "Invalid private key.");
+    assert_eq!(words(&report, "python"), "private_key != nullptr");
     refused("other.key", KeyPair::generate().unwrap().serialize_pem().as_bytes(), 3, "KEY01");
     refused("swapped.crt", key.as_bytes(), 1, "KEY07");
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");

@@ -12,6 +12,11 @@ use crate::report::{Report, verification};
 
 pub(super) fn run(args: &Verify) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
+    if args.role == Part::Client && !args.names.is_empty() {
+        return Err(Error::usage(
+            "--name is a name by which a server is dialled, and with --role client these files are no server's; leave one of the two out",
+        ));
+    }
     let profiles = pipeline::asked(Profiles::default(), &args.judge);
     let given: Vec<PathBuf> = [&args.cert, &args.key, &args.ca].into_iter().flatten().cloned().collect();
     if let Some(path) = given.iter().find(|path| path.is_dir()) {

@@ -63,7 +63,9 @@ pub fn examine(evidence: &Evidence, asked: Asked<'_>, now: Timestamp, profiles: 
     let presented = files.presented(profiles.python);
     let both = |ask: &dyn Fn(Profile) -> Answer| Both { core: ask(profiles.core), python: ask(profiles.python) };
     let leaf = presented.as_ref().ok().and_then(|chain| chain.first());
-    let listed = if asked.names.is_empty() { leaf.map_or_else(Vec::new, own_names) } else { asked.names.to_vec() };
+    // Nobody dials a client, so nobody asks for its names.
+    let own = leaf.filter(|_| asked.roles.contains(&Role::Server));
+    let listed = if asked.names.is_empty() { own.map_or_else(Vec::new, own_names) } else { each_once(asked.names) };
     let judged = if asked.names.is_empty() { listed.len().min(LISTED) } else { listed.len() };
     let named = |name: &String| {
         let answer = both(&|profile| match &presented {
@@ -228,6 +230,11 @@ fn covers(leaf: &Certificate, name: &str, profile: Profile) -> Answer {
         return Answer::Yes(None);
     }
     Answer::No(side::name_reason(leaf, name, Some(&dialled), profile))
+}
+
+fn each_once(names: &[String]) -> Vec<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    names.iter().filter(|name| seen.insert(*name)).cloned().collect()
 }
 
 /// Stands for the star of a wildcard.

@@ -10,10 +10,12 @@ pub(super) fn passed(evidence: &Evidence, model: &Model, findings: &[Finding]) -
 }
 
 fn witnessed(code: &str, evidence: &Evidence, model: &Model) -> bool {
-    let parties = &model.parties;
-    if evidence.mode == Mode::Files && !of_files(code) {
-        return false;
-    }
+    // Of files alone one process is judged; its peer is there for its trust file.
+    let parties = match (evidence.mode, model.parties.split_first()) {
+        (Mode::Files, _) if !of_files(code) => return false,
+        (Mode::Files, Some((process, _))) => std::slice::from_ref(process),
+        _ => &model.parties[..],
+    };
     let group = code.trim_end_matches(|c: char| c.is_ascii_digit());
     match group {
         "CRT" | "CHN" | "NAM" => seen(parties, |p| vec![&p.certificate, &p.trust]),
@@ -34,7 +36,7 @@ fn witnessed(code: &str, evidence: &Evidence, model: &Model) -> bool {
 
 /// Whether a check asks about files and not about how they are used.
 fn of_files(code: &str) -> bool {
-    let anywhere = ["SEC03", "SEC04", "SEC06", "SEC07", "NAM02", "NAM07", "NAM08", "NAM09", "NAM10", "DOC01"];
+    let anywhere = ["SEC03", "SEC04", "SEC06", "SEC07", "NAM02", "NAM07", "NAM08", "NAM09", "NAM10"];
     let group = code.trim_end_matches(|c: char| c.is_ascii_digit());
     code != "CHN02" && matches!(group, "CRT" | "CHN" | "KEY") || anywhere.contains(&code)
 }

@@ -71,7 +71,12 @@ pub fn render(report: &Report, look: Look) -> String {
 pub fn verdict_line(report: &Report) -> String {
     let totals = report.totals();
     let mut line = match &report.verification {
-        Some(verification) => format!("{}: {}", word(report.verdict), verification.sentence(report.verdict)),
+        Some(verification) => {
+            let mut errors: Vec<&str> =
+                report.findings.iter().filter(|f| f.severity == "error").map(|f| f.code).collect();
+            errors.dedup();
+            format!("{}: {}", word(report.verdict), verification.sentence(report.verdict, &errors))
+        }
         None => connections_line(report),
     };
     if totals.open > 0 && report.verdict != Verdict::Unknown && report.verification.is_none() {

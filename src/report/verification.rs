@@ -225,7 +225,7 @@ impl Verification {
     }
 
     /// What fails and what passes, one clause for the verdict line.
-    pub(super) fn sentence(&self, verdict: Verdict) -> String {
+    pub(super) fn sentence(&self, verdict: Verdict, errors: &[&str]) -> String {
         let mut bad = Vec::new();
         let said = |who: Who| match who {
             Who::CoreOnly => Some("only the core"),
@@ -260,10 +260,13 @@ impl Verification {
             return bad.join("; ");
         }
         if verdict == Verdict::Unknown {
-            return "nothing of this could be judged".into();
+            return "neither how these files load nor who accepts them could be judged".into();
         }
         let both = |who: Who| who == Who::Both;
         let mut good = Vec::new();
+        if verdict == Verdict::Broken {
+            good.push(format!("{}, though gRPC does not refuse it here", errors.join(", ")));
+        }
         if self.load.iter().any(|l| both(l.accepted_by)) {
             let files = self.load.iter().filter(|l| both(l.accepted_by)).flat_map(|l| l.files.clone());
             good.push(format!("both gRPCs load {}", files.collect::<Vec<_>>().join(", ")));

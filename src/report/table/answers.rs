@@ -81,7 +81,11 @@ fn reasons(paper: &mut Paper, rows: &[(String, Who, &Answer, &Answer)]) {
             if !questions.contains(&question.as_str()) {
                 questions.push(question);
             }
-            words.insert(by, answer.words.as_deref().unwrap_or("nothing"));
+            // What is left out in silence, is; of a refusal the words may not be known.
+            let silent = (!answer.refuses()).then_some("nothing");
+            if let Some(said) = answer.words.as_deref().or(silent) {
+                words.insert(by, said);
+            }
         }
     }
     for (reason, questions, words) in told {
