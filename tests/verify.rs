@@ -231,6 +231,7 @@ fn what_passed_is_about_the_files() {
     assert!(!all.contains("DOC01") && !all.contains("CHN02"), "{all}");
     assert!(!passed(&["--cert", "@tls.crt", "--ca", "@ca.crt"]).contains("KEY01"));
     assert_eq!(passed(&["--ca", "@ca.crt"]), "[]");
+    assert!(!folder.verify(&["--ca", "@ca.crt"]).stdout.contains("passed"));
 }
 
 #[test]

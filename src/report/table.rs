@@ -62,8 +62,10 @@ pub fn render(report: &Report, look: Look) -> String {
     }
     findings(&mut paper, report);
     not_judged(&mut paper, report);
-    paper.gap();
-    paper.para("", "", DIM, &format!("{} passed", plural(report.passed.len(), "check")));
+    if report.verification.is_none() || !report.passed.is_empty() {
+        paper.gap();
+        paper.para("", "", DIM, &format!("{} passed", plural(report.passed.len(), "check")));
+    }
     paper.finish()
 }
 
