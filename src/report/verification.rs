@@ -240,13 +240,20 @@ impl Verification {
                 bad.push(format!("{} is refused at load", load.files.join(" with ")));
             }
         }
+        let mut peers: Vec<(String, Vec<String>)> = Vec::new();
         for peer in &self.peer {
-            if let Some(who) = said(peer.accepted_by) {
-                bad.push(format!("{who} accepts the certificate as {}", peer.role));
-            } else if peer.core.refuses() || peer.python.refuses() {
-                bad.push(format!("the certificate is refused as {}", peer.role));
+            let what = match said(peer.accepted_by) {
+                Some(who) => format!("{who} accepts the certificate"),
+                None if peer.core.refuses() || peer.python.refuses() => "the certificate is refused".to_owned(),
+                None => continue,
+            };
+            let role = format!("as {}", peer.role);
+            match peers.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, roles)) => roles.push(role),
+                None => peers.push((what, vec![role])),
             }
         }
+        bad.extend(peers.into_iter().map(|(what, roles)| format!("{what} {}", roles.join(" or "))));
         let asked = || self.names.iter().filter(|n| n.asked);
         let failing: Vec<&Named> = asked().filter(|n| n.core.refuses() || n.python.refuses()).collect();
         match failing.as_slice() {
