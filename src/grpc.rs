@@ -20,3 +20,4 @@ pub mod profile;
 pub mod signature;
 mod value;
 pub mod verdict;
+mod wire;

@@ -78,7 +78,11 @@ fn first_for_grpc(bytes: &[u8], facts: &mut Vec<KeyFacts>) {
     }
 }
 
-fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
+fn describe(label: &str, mut der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
+    // gRPC does not look at what follows the key in its block.
+    let behind = tlv(&der).map_or(0, |(_, _, rest)| rest.len());
+    let end = der.len() - behind;
+    der.truncate(end);
     let form = match label {
         "OPENSSH PRIVATE KEY" => return (unknown(KeyForm::OpenSsh), None),
         "EC PRIVATE KEY" => KeyForm::Sec1,
@@ -112,8 +116,9 @@ fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
         let facts = KeyFacts { algorithm, bits, spki_sha256: Some(spki_sha256.clone()), form };
         return (facts, Some(Key { spki_sha256, der: key }));
     }
-    // rustls refuses small RSA keys; gRPC takes them.
-    let facts = match rsa_spki(&form, &der) {
+    // rustls refuses small RSA keys and those of odd sizes; gRPC takes them. Another one that it refuses may be damaged.
+    let is_odd = |bits: &u32| *bits < 2048 || *bits > 8192 || bits % 512 != 0;
+    let facts = match rsa_spki(&form, &der).filter(|(_, bits)| is_odd(bits)) {
         Some((spki, bits)) => KeyFacts { algorithm: "RSA".into(), bits, spki_sha256: Some(sha256(&spki)), form },
         None => unknown(form),
     };
@@ -123,9 +128,13 @@ fn describe(label: &str, der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>) {
 /// Whether a key begins as its label says: gRPC does not look for other forms.
 fn is_of_form(form: &KeyForm, body: &[u8]) -> bool {
     let Some((0x02, _version, rest)) = tlv(body) else { return false };
-    let second = tlv(rest).map(|(tag, _, _)| tag);
+    let Some((second, _, rest)) = tlv(rest) else { return false };
+    // An EC key under the label of one has to name its curve.
+    if *form == KeyForm::Sec1 && rest.first() != Some(&0xa0) {
+        return false;
+    }
     second
-        == Some(match form {
+        == (match form {
             KeyForm::Pkcs1 => 0x02,
             KeyForm::Sec1 => 0x04,
             _ => 0x30,
@@ -173,9 +182,15 @@ fn rsa_spki(form: &KeyForm, der: &[u8]) -> Option<(Vec<u8>, u32)> {
         }
         _ => return None,
     };
-    let (_, _version, rest) = tlv(body)?;
-    let (2, modulus, rest) = tlv(rest)? else { return None };
-    let (2, exponent, _) = tlv(rest)? else { return None };
+    let mut numbers = [&[][..]; 9];
+    let mut rest = body;
+    for number in &mut numbers {
+        let (2, content, after) = tlv(rest)? else { return None };
+        (*number, rest) = (content, after);
+    }
+    // A two-prime key, without the field for more.
+    let ([0], true) = (numbers[0], rest.is_empty()) else { return None };
+    let (modulus, exponent) = (numbers[1], numbers[2]);
     let significant = modulus.strip_prefix(&[0]).unwrap_or(modulus);
     let bits = significant.len() as u32 * 8 - significant.first()?.leading_zeros();
     let numbers = element(0x30, &[element(0x02, modulus), element(0x02, exponent)].concat());
@@ -240,6 +255,32 @@ mod tests {
     fn pem(text: &str) -> Vec<u8> {
         let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
         STANDARD.decode(body).unwrap()
+    }
+
+    fn with(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+    }
+
+    /// As measured with grpcio 1.49 to 1.85.
+    #[test]
+    fn what_follows_a_key_in_its_block_is_not_looked_at() {
+        let der = [pem(RSA_2048), vec![0, 0]].concat();
+        assert_eq!(facts(&with("RSA PRIVATE KEY", &der)), facts(RSA_2048));
+    }
+
+    #[test]
+    fn an_ec_key_without_its_curve_is_unreadable() {
+        let der = [element(0x02, &[1]), element(0x04, &[7; 32])].concat();
+        assert_eq!(facts(&with("EC PRIVATE KEY", &element(0x30, &der))).form, KeyForm::Unreadable);
+    }
+
+    /// gRPC refuses it; nothing here says so for certain.
+    #[test]
+    fn a_spoiled_rsa_key_is_not_taken_for_a_good_one() {
+        let mut der = pem(RSA_2048);
+        *der.last_mut().unwrap() ^= 2;
+        let found = facts(&with("RSA PRIVATE KEY", &der));
+        assert_eq!((found.form, found.spki_sha256), (KeyForm::Pkcs1, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::path::{self, Broken, Path};
 use super::profile::Profile;
 use super::signature::{self, Outcome};
 use super::verdict::{Case, Fault, Reason, Role};
-use super::{constraints, load, names, policies};
+use super::{constraints, load, names, policies, wire};
 
 /// `Err` when the chain is refused, `Ok(Some)` with one clause when that is not known. What is undecided can only add a
 /// refusal, so a refusal that is certain comes first.
@@ -15,13 +15,14 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
     let Some(leaf) = case.presented.first() else {
         return reject(Fault::Other, None, "no certificate is presented".into(), Some(NO_CERTIFICATE.into()));
     };
+    let mut cannot = wire::messages(&case)?;
     key_kind(leaf)?;
     let path = match path::build(case.presented, case.trust, case.profile) {
         Ok(Some(path)) => path,
-        Ok(None) => return Ok(None),
+        Ok(None) => return Ok(cannot),
         Err(why) => return Ok(Some(why)),
     };
-    let mut cannot = undecided(&case, leaf, &path);
+    cannot = undecided(&case, leaf, &path).or(cannot);
     if let Some(broken) = path.broken {
         issuer_missing(&case, &path, broken)?;
     }
@@ -45,6 +46,7 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
     if let (Role::Server, Some(host)) = (case.role, case.name) {
         name(leaf, host, case.profile)?;
     }
+    cannot = wire::tickets(&case)?.or(cannot);
     Ok(cannot)
 }
 
@@ -163,6 +165,7 @@ fn uses(case: &Case<'_>, path: &Path<'_>) -> Result<(), Box<Reason>> {
         }
         purpose(case, at, certificate)?;
         if at > 1
+            && !path::is_self_issued(certificate)
             && let Some(limit) = certificate.path_len
             && below > limit.saturating_add(1)
         {
@@ -332,6 +335,8 @@ fn policed(profile: Profile, path: &Path<'_>) -> Result<(), Box<Reason>> {
                 profile.prints_reason.then(|| "invalid or inconsistent certificate policy extension".into()),
             )
         }
+        // That one is undecided.
+        Err(policies::Violation::NoExplicitPolicy) if policies::depends_on_mappings(&path.certificates) => Ok(()),
         Err(policies::Violation::NoExplicitPolicy) => {
             let text = "a CA of the path requires an explicit policy, and the certificates have none in common".into();
             reject(Fault::Other, path.certificates.first().copied(), text, failed(profile, "no explicit policy"))
@@ -367,6 +372,7 @@ fn name(leaf: &Certificate, dialled: &str, profile: Profile) -> Result<(), Box<R
         return Ok(());
     }
     let words = match profile.tls_name_rule {
+        _ if host.len() > names::LONGEST => "Invalid server name indication".into(),
         false => format!("Peer name {} is not in peer certificate", names::printed(dialled)),
         true if names::tls(leaf, host) => "call host does not match SSL server name".into(),
         true => "Hostname Verification Check failed.".into(),

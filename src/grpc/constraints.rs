@@ -285,6 +285,7 @@ impl Subtree {
             (Base::Email(base), Subject::Email(name, is_subject)) => {
                 email(name, base, is_subject && is_excluding && profile.email_case)
             }
+            (Base::Uri(base), Subject::Uri(name)) if profile.constraint_dot => uri_by_parts(name, base),
             (Base::Uri(base), Subject::Uri(name)) => uri(name, base),
             (Base::Unsupported(base), Subject::Unsupported(name)) if *base == name => Compared::Refused(KIND),
             _ => return Compared::OtherKind,
@@ -298,17 +299,22 @@ fn matches(is_match: bool) -> Compared {
 }
 
 fn dns(name: &str, base: &str, profile: Profile, is_excluding: bool) -> Compared {
-    if !profile.constraint_dot || base == "." {
+    if base.is_empty() {
+        return Compared::Match;
+    }
+    if !profile.constraint_dot {
         return matches(is_in_domain(name, base, profile, is_excluding));
     }
-    let [name, base] = [name, base].map(|text| text.strip_suffix('.').unwrap_or(text));
+    let [name, base] = [name, base].map(without_dot);
     matches(is_in_domain(name, base, profile, is_excluding))
 }
 
+/// Without one dot at its end.
+fn without_dot(text: &str) -> &str {
+    text.strip_suffix('.').unwrap_or(text)
+}
+
 fn is_in_domain(name: &str, base: &str, profile: Profile, is_excluding: bool) -> bool {
-    if base.is_empty() {
-        return true;
-    }
     // `*.ray.local` could be the excluded `node1.ray.local`.
     if is_excluding
         && profile.wildcard_exclusion
@@ -372,6 +378,31 @@ fn uri(name: &str, base: &str) -> Compared {
         return matches(ends_with(host, base));
     }
     matches(host.eq_ignore_ascii_case(base))
+}
+
+/// As the gRPC of 2026 reads it: a query or a fragment ends the host too, and a dot at its end does not count. Users, ports that
+/// are no numbers and hosts that are no DNS names are not decided.
+fn uri_by_parts(name: &str, base: &str) -> Compared {
+    let Some(rest) = name.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//")) else {
+        return Compared::Refused(SYNTAX);
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    if host.is_empty() {
+        return Compared::Refused(SYNTAX);
+    }
+    let host = without_dot(host);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_name = |host: &str| {
+        host.split('.').all(is_label) && host.rsplit('.').next().is_some_and(|top| !top.starts_with(char::is_numeric))
+    };
+    if !is_name(host) || !is_name(base.strip_prefix('.').unwrap_or(base)) || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Compared::Unknown;
+    }
+    match base.starts_with('.') {
+        true => matches(ends_with(host, base)),
+        false => matches(host.eq_ignore_ascii_case(base)),
+    }
 }
 
 /// Letters, digits, `-` (not at the start of a label), `_` and `:` in labels that are not empty, after an optional `*.`.

@@ -36,11 +36,11 @@ fn load_chain(chain: &Reading, is_empty: bool, key: Key<'_>, role: Role, profile
     let leaf = read(first, profile)?.and_then(with_attributes).map_err(|error| {
         refuse(CERTIFICATE, None, format!("the first certificate, line {}, is not readable: {error}", first.line))
     })?;
-    if role == Role::Server && first.label == TRUSTED {
-        let text = format!("the first certificate is a {TRUSTED} block, which gRPC servers do not read");
-        return Err(refuse(None, Some(&leaf), text));
+    key_kind_fits(&leaf, profile)?;
+    // A client takes no names out of its own certificate, but its peer does.
+    if role == Role::Server {
+        names_fit(&named(&leaf, chain, profile)?, profile)?;
     }
-    leaf_fits(&leaf, role, profile)?;
     let mut certificates = vec![leaf];
     let mut ignored = None;
     for block in rest {
@@ -141,7 +141,25 @@ fn with_attributes((certificate, rest): (Certificate, Vec<u8>)) -> Result<Certif
     Ok(Certificate { trust: Some(trust), ..certificate })
 }
 
-fn leaf_fits(leaf: &Certificate, role: Role, profile: Profile) -> Result<(), Failed> {
+/// The certificate out of which a server takes its names: not one of a TRUSTED CERTIFICATE block, but the first of another
+/// label.
+fn named(leaf: &Certificate, chain: &Reading, profile: Profile) -> Result<Certificate, Failed> {
+    let refused = |why: &str| {
+        let text =
+            format!("the first certificate is a {TRUSTED} block, out of which gRPC servers take no names, and {why}");
+        refuse(None, Some(leaf), text)
+    };
+    match chain.blocks.iter().position(|block| block.label != TRUSTED) {
+        Some(0) => Ok(leaf.clone()),
+        None => Err(refused("no CERTIFICATE block follows")),
+        Some(at) => match chain.blocks.get(at).map(|block| read(block, profile)).transpose()? {
+            Some(Ok((certificate, _))) => Ok(certificate),
+            _ => Err(refused("the next one is not readable")),
+        },
+    }
+}
+
+fn key_kind_fits(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
     let subject = &leaf.subject;
     let refused =
         |kind: &str| Err(refuse(CERTIFICATE, Some(leaf), format!("gRPC does not load {kind}, which {subject} has")));
@@ -165,10 +183,11 @@ fn leaf_fits(leaf: &Certificate, role: Role, profile: Profile) -> Result<(), Fai
         let text = format!("{subject} has an EC key and a keyUsage without digitalSignature, which gRPC does not load");
         return Err(refuse(CERTIFICATE, Some(leaf), text));
     }
-    // A client takes no names out of its own certificate, but its peer does.
-    if role == Role::Client {
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn names_fit(leaf: &Certificate, profile: Profile) -> Result<(), Failed> {
+    let subject = &leaf.subject;
     if let Some(octets) = bad_ip(leaf) {
         let text = format!("{subject} has an IP name of {octets} octets, which must be 4 or 16");
         if profile.aborts_on_bad_ip {

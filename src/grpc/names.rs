@@ -10,8 +10,11 @@ use super::profile::Profile;
 /// The core compares the text of every name; gRPC's TLS credentials, which grpcio has from 1.78 on,
 /// have a rule of their own, and then the core's is asked too.
 pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
-    (!profile.tls_name_rule || tls(leaf, host)) && core(leaf, host)
+    host.len() <= LONGEST && (!profile.tls_name_rule || tls(leaf, host)) && core(leaf, host)
 }
+
+/// Octets of a host above which gRPC cannot ask for it, whatever the certificate says: TLS names it to the server.
+pub(super) const LONGEST: usize = 255;
 
 /// A dialled host without brackets, as gRPC prints it: `[fe80::1%eth0]` → `fe80::1%eth0`.
 pub(super) fn printed(host: &str) -> &str {

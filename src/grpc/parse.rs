@@ -122,6 +122,19 @@ pub(super) fn inner_algorithm(tbs: &[u8]) -> Result<Algorithm<'_>, String> {
     algorithm(tbs.expect(SEQUENCE, "the inner signature algorithm")?)
 }
 
+/// Octets of the subject, header included; 0 for what is no certificate.
+pub(super) fn subject_length(der: &[u8]) -> usize {
+    let read = || {
+        let mut tbs = der::only(envelope(der)?.tbs, SEQUENCE, "the certificate")?;
+        tbs.optional(0xa0, "the version")?;
+        for what in ["the serial number", "the inner signature algorithm", "the issuer", "the validity"] {
+            tbs.any().map_err(|error| format!("{what}: {error}"))?;
+        }
+        Ok::<_, String>(tbs.any()?.whole.len())
+    };
+    read().unwrap_or(0)
+}
+
 pub(super) fn algorithm(element: Element<'_>) -> Result<Algorithm<'_>, String> {
     let mut reader = Reader::new(element.content);
     let oid = der::oid(reader.expect(OID, "an algorithm")?.content)?;

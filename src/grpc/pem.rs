@@ -49,9 +49,13 @@ pub struct Stop {
 ///
 /// Whether the bytes of a block are a certificate is not looked at here.
 pub fn read(bytes: &[u8]) -> Reading {
-    let lines = Lines::new(bytes);
-    let reading = certificates(bytes, &lines, false);
-    let loose = certificates(bytes, &lines, true);
+    let lines = Lines::new(until_nul(bytes));
+    let [mut reading, mut loose] = [false, true].map(|is_loose| certificates(bytes, &lines, is_loose));
+    if let Some(line) = line_of_nul(bytes) {
+        for reading in [&mut reading, &mut loose] {
+            reading.stopped.get_or_insert_with(|| Stop { line, found: "a NUL character, which ends the text".into() });
+        }
+    }
     Reading { loose: (loose != reading).then(|| Box::new(loose)), ..reading }
 }
 
@@ -61,9 +65,21 @@ pub type KeyBlock = (String, Zeroizing<Vec<u8>>);
 /// The first private key of a file as gRPC reads it: the label and the DER, or why there is none. None also when its
 /// generations differ in it.
 pub fn private_key(bytes: &[u8]) -> Option<Result<KeyBlock, &'static str>> {
-    let lines = Lines::new(bytes);
+    let lines = Lines::new(until_nul(bytes));
     let strict = first_key(&lines, false);
     (first_key(&lines, true) == strict).then_some(strict)
+}
+
+/// gRPC takes what it is given for a C string.
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// The line of the first NUL that has certificates behind it.
+fn line_of_nul(bytes: &[u8]) -> Option<u32> {
+    let (before, after) = bytes.split_at_checked(until_nul(bytes).len())?;
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    (begun(after) > 0).then(|| u32::try_from(lines + 1).unwrap_or(u32::MAX))
 }
 
 fn first_key(lines: &Lines<'_>, is_loose: bool) -> Result<KeyBlock, &'static str> {
@@ -342,6 +358,18 @@ mod tests {
         assert_eq!(ders(&text), Vec::<Vec<u8>>::new());
         assert_eq!(found(&text), "two blocks joined without a newline");
         assert_eq!(read(text.as_bytes()).begun, 2);
+    }
+
+    /// As measured: what follows a NUL is not there, in both generations.
+    #[test]
+    fn a_nul_ends_the_text() {
+        let text = format!("{ONE}\0\n{TWO}");
+        assert_eq!(ders(&text), [vec![1, 2, 3]]);
+        assert_eq!(read(text.as_bytes()).stopped.unwrap().line, 4);
+        assert_eq!(read(format!("{ONE}\0\0").as_bytes()).stopped, None);
+        assert_eq!(ders(&format!("x\0\n{ONE}")), Vec::<Vec<u8>>::new());
+        let key = ONE.replace("CERTIFICATE", "PRIVATE KEY");
+        assert_eq!(private_key(format!("\0\n{key}").as_bytes()), Some(Err("no private key")));
     }
 
     #[test]

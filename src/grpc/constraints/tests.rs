@@ -94,6 +94,24 @@ fn e_mail_addresses_and_uris() {
     assert_eq!(uri("urn:ray", "ray.local"), Some(SYNTAX));
 }
 
+/// As measured: in 1.85 a lone dot is no name of everything, and URIs are taken apart.
+#[test]
+fn dots_and_uris_of_2026() {
+    let ask = |name: Name, base: Base| {
+        [Profile::core(), Profile::python()].map(|of| words(&leaf(vec![name.clone()]), vec![base.clone()], vec![], of))
+    };
+    let dns = |name: &str, base: &str| ask(Name::Dns(name.into()), Base::Dns(base.into()));
+    assert_eq!(dns("ray.local.", "."), [None, Some(PERMITTED)]);
+    assert_eq!(dns("", "."), [Some(PERMITTED), None]);
+    assert_eq!(dns(".", ".."), [Some(PERMITTED); 2]);
+    let uri = |name: &str| ask(Name::Uri(name.into()), Base::Uri("ray.local".into()));
+    for name in ["https://ray.local?x:1", "https://ray.local#x", "https://ray.local./"] {
+        assert_eq!(uri(name), [Some(PERMITTED), None], "{name}");
+    }
+    assert_eq!(uri("https://a@ray.local/"), [Some(PERMITTED), Some("unknown")]);
+    assert_eq!(uri("https://ray.local:8?x"), [None; 2]);
+}
+
 #[test]
 fn directory_names_match_by_their_beginning() {
     let leaf = leaf(vec![]);
