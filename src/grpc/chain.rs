@@ -20,7 +20,7 @@ pub(super) fn judge(case: Case<'_>) -> Result<Option<String>, Box<Reason>> {
     let path = match path::build(case.presented, case.trust, case.profile) {
         Ok(Some(path)) => path,
         Ok(None) => return Ok(cannot),
-        Err(why) => return Ok(Some(why)),
+        Err(why) => return wire::tickets(&case).map(|_| Some(why)),
     };
     cannot = undecided(&case, leaf, &path).or(cannot);
     if let Some(broken) = path.broken {
