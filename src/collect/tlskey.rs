@@ -117,7 +117,7 @@ fn describe(label: &str, mut der: Zeroizing<Vec<u8>>) -> (KeyFacts, Option<Key>)
         return (facts, Some(Key { spki_sha256, der: key }));
     }
     // rustls refuses small RSA keys and those of odd sizes; gRPC takes them. Another one that it refuses may be damaged.
-    let is_odd = |bits: &u32| *bits < 2048 || *bits > 8192 || bits % 512 != 0;
+    let is_odd = |bits: &u32| *bits < 2048 || *bits > 8192 || !bits.is_multiple_of(512);
     let facts = match rsa_spki(&form, &der).filter(|(_, bits)| is_odd(bits)) {
         Some((spki, bits)) => KeyFacts { algorithm: "RSA".into(), bits, spki_sha256: Some(sha256(&spki)), form },
         None => unknown(form),

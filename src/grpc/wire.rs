@@ -26,10 +26,12 @@ pub(super) fn messages(case: &Case<'_>) -> Result<Option<String>, Box<Reason>> {
             case.trust.len()
         )
     };
-    match names {
-        0..=CA_NAMES => Ok(None),
-        ..=CA_NAMES_NEVER => Ok(Some(text())),
-        _ => reject(None, text(), "common libcrypto routines:OPENSSL_internal:overflow"),
+    if names <= CA_NAMES {
+        Ok(None)
+    } else if names <= CA_NAMES_NEVER {
+        Ok(Some(text()))
+    } else {
+        reject(None, text(), "common libcrypto routines:OPENSSL_internal:overflow")
     }
 }
 
@@ -48,10 +50,8 @@ pub(super) fn tickets(case: &Case<'_>) -> Result<Option<String>, Box<Reason>> {
         )
     };
     match length {
-        0..=8350 => Ok(None),
-        ..=8500 => Ok(Some(text())),
-        ..=65_200 => reject(case.presented.first(), text(), "SSL_write failed with error SSL_ERROR"),
-        ..=65_400 => Ok(Some(text())),
+        8_351..=8_500 | 65_201..=65_400 => Ok(Some(text())),
+        8_501..=65_200 => reject(case.presented.first(), text(), "SSL_write failed with error SSL_ERROR"),
         _ => Ok(None),
     }
 }
