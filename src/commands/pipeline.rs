@@ -28,7 +28,7 @@ use crate::report::{Options, Report, clean, verification};
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The time to judge what was seen, when seeing it took all there was.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Stack of a thread that reads documents: YAML nested as deep as is allowed takes some MiB of it.
 const STACK: usize = 64 << 20;

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::{Error, output, pipeline};
 use crate::cli::{Part, Verify};
@@ -22,12 +23,15 @@ pub(super) fn run(args: &Verify) -> Result<u8, Error> {
     if let Some(path) = given.iter().find(|path| path.is_dir()) {
         return Err(Error::usage(format!("{}: a folder, not a file", path.display())));
     }
+    let deadline = Instant::now() + args.judge.timeout;
     let mut evidence = files::collect_within(&given, pipeline::clock(), args.judge.timeout);
     if let Some(lookup) = evidence.lookups.iter().find(|lookup| lookup.unseen.is_none()) {
         return Err(Error::usage(format!("{}: no such file", lookup.object.name)));
     }
     evidence.source = given.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let (args, left) = (args.clone(), args.judge.timeout);
+    // What was read is judged also when reading took all of the time.
+    let left = deadline.saturating_duration_since(Instant::now()).max(pipeline::GRACE.min(args.judge.timeout));
+    let args = args.clone();
     let outputs = args.judge.output.clone();
     let report = pipeline::within(left, "judging the files", move || judged(&evidence, &args, profiles))?;
     output::tell(&report, &outputs)

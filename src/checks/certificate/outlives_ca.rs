@@ -31,11 +31,18 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             _ => None,
         });
         let Some((not_after, ca)) = first.min() else { continue };
-        let message = format!(
-            "{} is valid until {}, but its CA {ca} only until {not_after}: it fails with the CA",
-            leaf.phrase(),
-            leaf.certificate.not_after,
-        );
+        let until = leaf.certificate.not_after;
+        let message = if until == not_after {
+            format!(
+                "{} and its CA {ca} both end at {not_after}: whoever renews it before has to renew the CA too",
+                leaf.phrase()
+            )
+        } else {
+            format!(
+                "{} is valid until {until}, but its CA {ca} only until {not_after}: it fails with the CA",
+                leaf.phrase()
+            )
+        };
         let finding = findings.add(leaf.shared.subject.clone(), message);
         finding.at = Some(not_after);
         finding.fact("not after", leaf.certificate.not_after.to_string(), lens::phrase(&leaf.shared.subject));
