@@ -41,6 +41,9 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(bare(&bracketed), host.split('%').next().filter(|ip| ip.contains(':')).unwrap_or(host));
 }
 
+/// Octets of a host that gRPC can ask for.
+const LONGEST: usize = 255;
+
 /// Names of which it is asked whether they cover themselves.
 const SHOWN: usize = 24;
 
@@ -59,6 +62,10 @@ fn rules(leaf: &Certificate, host: &str, profile: crate::grpc::profile::Profile)
         assert_eq!(covers(&twice, host, profile), covered, "a repeated name matters");
     } else if looks_like_ip(host) && profile == profiles()[0] {
         assert!(!covered, "a common name covers the IP {host}");
+    }
+    if host.len() >= LONGEST {
+        assert!(host.len() == LONGEST || !covered, "a host is covered that gRPC cannot ask for");
+        return;
     }
     // Python compares every IP byte by byte, the core only those that it takes for one.
     if looks_like_ip(host) || host.contains(':') && profile != profiles()[0] {
@@ -81,7 +88,7 @@ fn rules(leaf: &Certificate, host: &str, profile: crate::grpc::profile::Profile)
 fn own(leaf: &Certificate, name: &Name, profile: crate::grpc::profile::Profile) {
     match name {
         Name::Dns(name) => {
-            let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['*', '\0']);
+            let is_plain = (1..=LONGEST).contains(&name.len()) && !name.starts_with('.') && !name.contains(['*', '\0']);
             assert!(!is_plain || covers(leaf, name, profile), "{name:?} does not cover itself");
         }
         Name::Ip(octets) => {
