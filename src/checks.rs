@@ -49,6 +49,7 @@ pub static CHECKS: &[&Check] = &[
     &certificate::no_digital_signature::CHECK,
     &certificate::leaf_key::CHECK,
     &certificate::weak::CHECK,
+    &certificate::too_long::CHECK,
     &certificate::malformed::CHECK,
     &certificate::leaf_not_first::CHECK,
     &key::mismatch::CHECK,

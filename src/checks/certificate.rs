@@ -10,6 +10,7 @@ pub mod no_digital_signature;
 pub mod no_server_auth;
 pub mod not_yet_valid;
 pub mod outlives_ca;
+pub mod too_long;
 pub mod weak;
 
 use super::lens::{self, Shared};

@@ -57,6 +57,8 @@ pub enum Fault {
     NotYetValid,
     /// The extended key usage forbids the role.
     Purpose,
+    /// The chain or the CA names are too long for TLS messages or for gRPC's buffer.
+    TooLong,
     /// No certificate in the trust file signed it.
     UnknownIssuer,
     /// Another rule of the chain.

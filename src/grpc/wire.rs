@@ -67,7 +67,7 @@ const CA_NAMES_NEVER: usize = 65_533;
 
 fn reject<T>(certificate: Option<&Certificate>, text: String, words: &str) -> Result<T, Box<Reason>> {
     let certificate = certificate.map(|certificate| certificate.subject.clone());
-    Err(Box::new(Reason { fault: Fault::Other, certificate, text, words: Some(words.into()) }))
+    Err(Box::new(Reason { fault: Fault::TooLong, certificate, text, words: Some(words.into()) }))
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ pub(super) fn short(failure: &Failure) -> &'static str {
             Fault::Load => "cannot load",
             Fault::Name => "name",
             Fault::NotYetValid => "not yet valid",
+            Fault::TooLong => "too long",
             Fault::Purpose => "purpose",
             Fault::UnknownIssuer => "unknown CA",
             Fault::Other => "chain",
