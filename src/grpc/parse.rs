@@ -138,7 +138,13 @@ pub(super) fn subject_length(der: &[u8]) -> usize {
 pub(super) fn algorithm(element: Element<'_>) -> Result<Algorithm<'_>, String> {
     let mut reader = Reader::new(element.content);
     let oid = der::oid(reader.expect(OID, "an algorithm")?.content)?;
-    let parameters = if reader.is_empty() { &[] } else { reader.any()?.whole };
+    let parameters = match reader.is_empty() {
+        true => &[],
+        false => match reader.any()? {
+            Element { tag: NULL, content: [_, ..], .. } => return Err("an algorithm whose NULL has a value".into()),
+            parameters => parameters.whole,
+        },
+    };
     reader.end("an algorithm")?;
     Ok(Algorithm { oid, parameters, whole: element.whole })
 }
@@ -300,6 +306,16 @@ mod tests {
 
     use super::super::certificate::{Name, Purpose};
     use super::*;
+
+    #[test]
+    fn a_null_of_an_algorithm_has_no_value() {
+        let with = |null: &[u8]| {
+            let content = [&[0x06, 3, 0x2a, 3, 4][..], null].concat();
+            algorithm(Element { tag: SEQUENCE, content: &content, whole: &content }).is_ok()
+        };
+        assert!(with(&[]) && with(&[5, 0]) && with(&[2, 1, 1]));
+        assert!(!with(&[5, 1, 0]), "measured with grpcio 1.58 and 1.85");
+    }
 
     fn sample() -> Vec<u8> {
         let mut params = CertificateParams::new(["ray-head".to_string(), "10.0.0.5".into()]).unwrap();
