@@ -399,3 +399,21 @@ fn the_demo_lists_its_faults_and_finds_them() {
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.json()["causes"][0]["code"], "CRT01");
 }
+
+#[test]
+fn every_command_that_judges_does_so_by_the_grpc_that_was_asked_for() {
+    let gate = ["gate", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kuberay/env-from.yaml")];
+    let verify = ["verify", "--ca", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/django-ray/ca.crt")];
+    // Nobody listens on port 1: the report says so, and by which rules it would have judged.
+    for command in [&gate[..], &verify[..], &["probe", "127.0.0.1:1"]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_raytls"))
+            .args(command)
+            .args(["--grpcio", "1.76.0", "--ray", "2.8", "-o", "json"])
+            .output()
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let by = |stack: &str| report["judgedBy"][stack].as_str().unwrap().to_owned();
+        assert_eq!(by("core"), "gRPC 1.50.0 (measured)", "{command:?}");
+        assert_eq!(by("python"), "grpcio 1.76.0 (measured)", "{command:?}");
+    }
+}

@@ -79,7 +79,8 @@ pub(super) fn report(evidence: &Evidence, judge: &Judge, nothing_read: bool) -> 
 }
 
 /// Judges by a model of which only one side is known: findings, and no causes, for their remedies would be guesses.
-pub(super) fn findings_of(evidence: &Evidence, model: &Model, judge: &Judge) -> Report {
+pub(super) fn findings_of(evidence: &Evidence, model: Model, judge: &Judge) -> Report {
+    let model = &Model { profiles: asked(model.profiles, judge), ..model };
     let now = judge.now.unwrap_or(evidence.taken_at);
     let matrix = matrix::judge(evidence, model, now);
     let findings = checks::examine(&Case { evidence, model, matrix: &matrix, now });

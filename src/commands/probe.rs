@@ -61,7 +61,7 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
     }
     evidence.gaps.append(&mut gaps);
     let model = ports::model(&evidence, &targets, own);
-    let report = Report { ladders, ..pipeline::findings_of(&evidence, &model, &judge) };
+    let report = Report { ladders, ..pipeline::findings_of(&evidence, model, &judge) };
     output::tell(&report, &args.judge.output)
 }
 

@@ -3,13 +3,25 @@
 use std::collections::BTreeSet;
 
 use crate::evidence::Evidence;
-use crate::grpc::profile::{Profile, Version};
+use crate::grpc::profile::{Profile, Profiles, RAY, Version};
+
+/// The gRPCs to judge by, and what is not judged where the evidence does not say by which.
+pub(super) fn profiles(evidence: &Evidence) -> (Profiles, Option<(String, String)>) {
+    let assumed = Profiles::default();
+    match core(evidence) {
+        Ok(core) => (Profiles { core: core.unwrap_or(assumed.core), ..assumed }, None),
+        Err(why) => {
+            let what = format!("by another gRPC than that of Ray's core in {RAY}; --ray names one");
+            (assumed, Some((what, why)))
+        }
+    }
+}
 
 /// The gRPC of the C++ cores in the evidence; none where no Ray version is named.
 ///
 /// # Errors
 /// One clause, when Rays with different rules are there, or one whose gRPC is not known.
-pub(super) fn core(evidence: &Evidence) -> Result<Option<Profile>, String> {
+fn core(evidence: &Evidence) -> Result<Option<Profile>, String> {
     let mut profiles = Vec::new();
     for version in named(evidence) {
         profiles.push(Profile::core_of_ray(&version.to_string())?);
