@@ -1,11 +1,14 @@
 //! What a user may type.
 
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use self::values::{dialled_name, duration, host_port, object_name, output, time};
 use crate::checks::Severity;
 use crate::grpc::profile::Profile;
 
@@ -82,6 +85,19 @@ Examples:
   raytls snapshot -o ray.snapshot
   raytls snapshot -n ray | raytls doctor --from -")]
     Snapshot(Snapshot),
+    /// Print the smallest Role for each level of what the doctor can see
+    #[command(after_help = "\
+Levels:
+  0  no right: raytls probe and raytls doctor --as-client
+  1  workloads, pods, Services, ConfigMaps, Ray's and cert-manager's resources: settings and names, no certificate
+  2  and Secrets, by name: every verdict that files can give
+  3  and port-forward and exec: what ports serve, and what Ray has inside
+
+Examples:
+  raytls rbac --level 2 -n ray --user alice | kubectl apply -f -
+  raytls rbac --level 2 -n ray --secret ray-tls --service-account ci:deployer
+  raytls rbac --level 3 -A --group on-call")]
+    Rbac(Rbac),
     /// Raise a small broken cluster on loopback and run the doctor on it
     #[command(after_help = "\
 Examples:
@@ -225,6 +241,32 @@ pub struct Snapshot {
     /// Say what is done, on stderr; -vv and -vvv say more
     #[arg(short, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// `rbac`.
+#[derive(Debug, Args)]
+pub struct Rbac {
+    /// How much the doctor may see, 0 to 3
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub level: u8,
+    /// Namespace of the Role
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "default", value_parser = object_name)]
+    pub namespace: String,
+    /// A ClusterRole for every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Bind it to this user; without --user, --group and --service-account the Role alone is printed
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["group", "service_account"])]
+    pub user: Option<String>,
+    /// Bind it to this group
+    #[arg(long, value_name = "NAME", conflicts_with = "service_account")]
+    pub group: Option<String>,
+    /// Bind it to this ServiceAccount
+    #[arg(long, value_name = "NAMESPACE:NAME", alias = "serviceaccount")]
+    pub service_account: Option<String>,
+    /// Only this Secret instead of each one in the namespace; may be repeated
+    #[arg(long = "secret", value_name = "NAME", value_parser = object_name)]
+    pub secrets: Vec<String>,
 }
 
 /// `demo`.
@@ -372,67 +414,9 @@ impl Command {
             | Command::Verify(Verify { judge, .. })
             | Command::Demo(Demo { judge, .. }) => judge.verbose,
             Command::Snapshot(snapshot) => snapshot.verbose,
-            Command::Explain(_) | Command::Completions(_) => 0,
+            Command::Explain(_) | Command::Completions(_) | Command::Rbac(_) => 0,
         }
     }
-}
-
-fn output(text: &str) -> Result<Output, String> {
-    let (name, file) = match text.split_once('=') {
-        Some((_, "")) => return Err("no file after `=`".into()),
-        Some((name, file)) => (name, Some(PathBuf::from(file))),
-        None => (text, None),
-    };
-    let format =
-        Format::from_str(name, false).map_err(|_| format!("no format `{name}`; there are table, short, json"))?;
-    Ok(Output { format, file })
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    let date = text.len() == "2027-01-31".len();
-    let instant = if date { format!("{text}T00:00:00Z").parse() } else { text.parse() };
-    instant.map_err(|_| {
-        format!("`{text}` is no time; write 2027-01-31T00:00:00Z, 2027-01-31T00:00:00+01:00 or 2027-01-31")
-    })
-}
-
-/// The host part of what is dialled.
-fn dialled_name(text: &str) -> Result<String, String> {
-    let port = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
-    match text.split_once(':') {
-        _ if text.is_empty() || text.contains('/') || text.chars().any(char::is_whitespace) => {
-            Err(format!("`{text}` is no name; write ray-head-svc, 10.0.0.7 or fd00::7"))
-        }
-        Some((host, rest)) if !host.contains('[') && port(rest) => {
-            Err(format!("`{text}` has a port, which no certificate knows; write {host}"))
-        }
-        // Brackets are there for a port.
-        _ => Ok(text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).to_owned()),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration =
-        text.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 2m or 1m30s"))?;
-    match Duration::try_from(parsed) {
-        Ok(duration) if !duration.is_zero() && duration <= Duration::from_secs(24 * 3600) => Ok(duration),
-        _ => Err("a duration is more than nothing and at most a day".into()),
-    }
-}
-
-fn host_port(text: &str) -> Result<HostPort, String> {
-    let wrong = || format!("`{text}` is not HOST:PORT; write 10.0.0.7:6379, ray-head:10001 or [fd00::7]:6379");
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let host = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').ok_or_else(wrong)?,
-        None if host.contains(':') => return Err(wrong()),
-        None => host,
-    };
-    let port: u16 = port.parse().map_err(|_| wrong())?;
-    if host.is_empty() || port == 0 || host.chars().any(|c| c.is_whitespace() || c == '/') {
-        return Err(wrong());
-    }
-    Ok(HostPort { host: host.to_owned(), port })
 }
 
 #[cfg(test)]
@@ -444,49 +428,5 @@ mod tests {
     #[test]
     fn the_definition_holds() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn addresses() {
-        assert_eq!(host_port("a:1"), Ok(HostPort { host: "a".into(), port: 1 }));
-        assert_eq!(host_port("[::1]:6379"), Ok(HostPort { host: "::1".into(), port: 6379 }));
-        for bad in ["a", "a:", "a:0", ":1", "::1:1", "[::1:1", "ray://a:1", "a:70000", ""] {
-            assert!(host_port(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn times() {
-        let second = |text| time(text).map(|t| t.to_string());
-        assert_eq!(second("2027-01-31"), Ok("2027-01-31T00:00:00Z".into()));
-        assert_eq!(second("2027-01-31T00:00:00+01:00"), Ok("2027-01-30T23:00:00Z".into()));
-        for bad in ["", "2027-02-30", "2027-1-31", "tomorrow", "2027-01-31T00:00:00"] {
-            assert!(time(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn names() {
-        for good in ["ray-head", "10.0.0.7", "fd00::7", "::1", "[::1]", "*.ray.local"] {
-            assert_eq!(dialled_name(good), Ok(good.trim_matches(['[', ']']).into()));
-        }
-        for bad in ["", "ray://head", "ray-head:6379", "a b"] {
-            assert!(dialled_name(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
-        for bad in ["", "5", "-5s", "0s", "2 days", "soon"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn outputs() {
-        assert_eq!(output("json=a=b"), Ok(Output { format: Format::Json, file: Some("a=b".into()) }));
-        assert!(output("json=").is_err());
-        assert!(output("yaml").is_err());
     }
 }

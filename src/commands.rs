@@ -8,6 +8,7 @@ mod gate;
 mod output;
 mod pipeline;
 mod probe;
+mod rbac;
 mod snapshot;
 mod verify;
 
@@ -74,6 +75,7 @@ fn dispatch(command: Command) -> Result<u8, Error> {
         Command::Explain(args) => explain::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Rbac(args) => rbac::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -3,6 +3,7 @@
 
 mod api;
 mod config;
+pub mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +13,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use self::api::{Api, Failed, Listed, encoded, is_name};
+pub use self::api::is_name;
+use self::api::{Api, Failed, Listed, encoded};
+use self::rights::Rights;
 use super::assemble::{Object, assemble, wanted};
 use super::keyring::Keyring;
 use crate::evidence::{Evidence, Gap, Lookup, Mode, ObjectRef, Origin, Problem, Why};
@@ -57,6 +60,8 @@ pub struct Collected {
     pub keys: Keyring,
     /// For port-forwards.
     pub client: kube::Client,
+    /// What the user may do, as far as it was told.
+    pub rights: Rights,
 }
 
 /// Collects until `deadline`; what was had by then is returned with [`Evidence::incomplete`] set.
@@ -78,12 +83,13 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
         exists(&api, name, &way).await?;
     }
     let mut keys = Keyring::default();
-    let objects = lists(&api, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
+    let rights = Rights::ask(&api, namespace.as_deref()).await;
+    let objects = lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
     assemble(objects, &mut evidence, &mut keys);
     follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
     evidence.gaps.sort();
     evidence.gaps.dedup();
-    Ok(Collected { evidence, keys, client: way.client })
+    Ok(Collected { evidence, keys, client: way.client, rights })
 }
 
 /// Requests that are open at one time.
@@ -195,11 +201,22 @@ async fn exists(api: &Api, namespace: &str, way: &config::Way) -> Result<(), Err
 }
 
 /// Every object of the kinds above, as far as it can be had; the rest becomes gaps.
-async fn lists(api: &Api, namespace: Option<&str>, selector: Option<&str>, evidence: &mut Evidence) -> Vec<Object> {
+async fn lists(
+    api: &Api,
+    rights: &Rights,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+    evidence: &mut Evidence,
+) -> Vec<Object> {
     let query = selector.map_or_else(String::new, |selector| format!("labelSelector={}", encoded(selector)));
     let asked = KINDS.iter().map(|kind| {
         let query = if kind.selected { query.as_str() } else { "" };
-        async move { (kind, api.list(&kind.path(namespace), &kind.api_version(), kind.kind, query).await) }
+        async move {
+            if !rights.may_list(kind.group, kind.plural) {
+                return (kind, Listed { items: Vec::new(), failed: Some(Failed::Forbidden) });
+            }
+            (kind, api.list(&kind.path(namespace), &kind.api_version(), kind.kind, query).await)
+        }
     });
     let found: Vec<(&Kind, Listed)> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
     let clusters = selector.map(|_| clusters_of(found.iter().flat_map(|(_, listed)| &listed.items)));
@@ -257,19 +274,20 @@ fn forbidden(kinds: &[&Kind], namespace: Option<&str>, evidence: &mut Evidence) 
     let [first, others @ ..] = kinds else { return };
     let more: Vec<&str> = others.iter().map(|kind| kind.kind).collect();
     let more = if more.is_empty() { String::new() } else { format!("(and {}) ", more.join(", ")) };
-    let resources: Vec<String> = kinds.iter().map(|kind| format!("\"{}\"", kind.plural)).collect();
+    let resources: Vec<&str> = kinds.iter().map(|kind| kind.plural).collect();
     let all: Vec<String> = kinds.iter().map(|kind| kind.resource()).collect();
     let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
     evidence.gaps.push(Gap {
         what: format!("{} objects {more}of {}", first.kind, place(namespace)),
         why: why(&Failed::Forbidden, "list", &all.join(", "), namespace).to_string(),
-        needs: Some(format!(
-            r#"{role} rule: apiGroups ["{}"], resources [{}], verbs ["list"]"#,
-            first.group,
-            resources.join(", ")
-        )),
+        needs: Some(role_rule(role, first.group, &resources, &["list"])),
         code: (first.group == RAY).then(|| "PRM03".into()),
     });
+}
+
+/// The rule of a `Role` or `ClusterRole` that would have helped.
+fn role_rule(role: &str, group: &str, resources: &[&str], verbs: &[&str]) -> String {
+    format!("{role} rule: apiGroups {:?}, resources {resources:?}, verbs {verbs:?}", [group])
 }
 
 fn place(namespace: Option<&str>) -> String {

@@ -224,12 +224,19 @@ async fn with_shell(mut collected: Collected, deadline: Instant) -> Result<Colle
 
 /// Adds what the ports of the collected cluster show.
 async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Evidence {
-    let Collected { mut evidence, keys, client } = collected;
+    let Collected { mut evidence, keys, client, rights } = collected;
     let route = match probing {
         Probing::No => return evidence,
         Probing::Direct => Route::Direct,
         Probing::PortForward => Route::PortForward(client),
     };
+    if probing == Probing::PortForward
+        && let Some(gap) = rights.no_forward()
+    {
+        evidence.gaps.push(gap);
+        evidence.gaps.sort();
+        return evidence;
+    }
     let leaves: Vec<String> = keys.identities().iter().map(|i| i.certificate.clone()).collect();
     let dials = plan(&evidence, &model(&evidence), &leaves);
     tracing::info!(dials = dials.len(), "probing");

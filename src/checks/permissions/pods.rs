@@ -23,7 +23,14 @@ Authority: Kubernetes documentation *Authorization overview*; KEP-4006.",
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
-    super::tell(case, findings, "PRM02", "what its ports serve is not judged");
+    for gap in case.evidence.gaps.iter().filter(|gap| gap.code.as_deref() == Some("PRM02")) {
+        let name = gap.what.rsplit(' ').next().unwrap_or_default();
+        let subject = Subject { kind: "Namespace".into(), name: name.into(), ..Subject::default() };
+        let finding = findings.add(subject, format!("the {} were not dialled: {}", gap.what, gap.why));
+        if let Some(needs) = &gap.needs {
+            finding.fact("needs", needs, "");
+        }
+    }
     if case.evidence.gaps.iter().any(|gap| gap.code.as_deref() == Some("PRM02")) {
         return;
     }

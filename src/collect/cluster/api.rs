@@ -107,10 +107,21 @@ impl Api {
         Listed { items, failed: Some(Failed::Nonsense(format!("the list has more than {PAGES} pages"))) }
     }
 
+    /// Posts a review of rights, which is answered and not stored.
+    pub(super) async fn review(&self, path: &str, review: &Value) -> Result<Value, Failed> {
+        let request = Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
+        let asked = self.answer(path, request, review.to_string().into_bytes());
+        timeout_at((Instant::now() + ANSWER).min(self.deadline), asked).await.unwrap_or(Err(Failed::TimedOut))
+    }
+
     async fn ask(&self, path: &str) -> Result<Value, Failed> {
-        let request = Request::get(path)
+        self.answer(path, Request::get(path), Vec::new()).await
+    }
+
+    async fn answer(&self, path: &str, request: http::request::Builder, body: Vec<u8>) -> Result<Value, Failed> {
+        let request = request
             .header(http::header::ACCEPT, "application/json")
-            .body(kube::client::Body::empty())
+            .body(kube::client::Body::from(body))
             .map_err(|error| Failed::Nonsense(format!("{path} cannot be asked for: {error}")))?;
         let response = self.client.send(request).await.map_err(|error| not_sent(&error))?;
         let status = response.status();
@@ -123,7 +134,7 @@ impl Api {
         };
         let value = serde_json::from_slice::<Value>(&body);
         match (status, value) {
-            (StatusCode::OK, Ok(value)) if value.is_object() => Ok(value),
+            (StatusCode::OK | StatusCode::CREATED, Ok(value)) if value.is_object() => Ok(value),
             (StatusCode::OK, _) => Err(Failed::Nonsense(format!("it answered with {}", kind_of(&body)))),
             (StatusCode::UNAUTHORIZED, _) => Err(Failed::Unauthorized),
             (StatusCode::FORBIDDEN, Ok(_)) => Err(Failed::Forbidden),
@@ -164,7 +175,7 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 /// Whether this can be the name of an object, and so stand in a path.
-pub(super) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     !text.is_empty() && text.len() <= 253 && text.chars().all(ok) && text != "." && text != ".."
 }
