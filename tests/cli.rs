@@ -417,3 +417,14 @@ fn every_command_that_judges_does_so_by_the_grpc_that_was_asked_for() {
         assert_eq!(by("python"), "grpcio 1.76.0 (measured)", "{command:?}");
     }
 }
+
+#[test]
+fn the_page_about_rights_has_the_role_that_is_printed() {
+    let printed = run(&["rbac", "--level", "3", "-n", "ray"]);
+    assert_eq!(printed.code, 0);
+    let page = include_str!("../docs/rbac.md");
+    assert!(page.contains(&printed.stdout), "its last block is not what `raytls rbac --level 3 -n ray` prints");
+    for wrong in [&["--level", "4"][..], &["--level", "1", "-n", "Ray"], &["--level", "1", "--service-account", "ci"]] {
+        assert_eq!(run(&[&["rbac"][..], wrong].concat()).code, 2, "{wrong:?}");
+    }
+}

@@ -40,7 +40,13 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
     let evidence = focused(evidence, args.ray_cluster.as_deref())?;
     let asked = evidence.mode == Mode::Live && args.from.is_none();
     let report = pipeline::judged(evidence, &args.judge, deadline)?;
-    if report.connections.is_empty() && asked && !args.source.all_namespaces {
+    let refused =
+        report.not_judged.iter().any(|gap| gap.needs.as_deref().is_some_and(|needs| needs.contains("Role rule")));
+    if asked && refused {
+        say(
+            "raytls: rights are missing, see \"Not judged\"; `raytls rbac --level 3` prints the Role that shows all, lower levels less",
+        );
+    } else if report.connections.is_empty() && asked && !args.source.all_namespaces {
         say("raytls: no Ray cluster was found here; name its namespace with -n, or look in all with -A");
     }
     output::tell(&report, &args.judge.output)
