@@ -39,6 +39,7 @@ pub enum Command {
 Examples:
   raytls doctor                        the current context and namespace
   raytls doctor -A                     every Ray cluster you may see
+  raytls doctor -A --context prod,stage     and in several Kubernetes clusters; or --all-contexts
   raytls doctor -n ray --no-probe      ask the API server only, dial no port
   raytls doctor --as-client            would Ray in this shell connect?
   raytls doctor -o json=report.json -o table
@@ -133,7 +134,7 @@ pub struct Doctor {
     pub as_client: bool,
     /// Judge a snapshot instead of a cluster; `-` for standard input
     #[arg(long, value_name = "SNAPSHOT",
-          conflicts_with_all = ["namespace", "all_namespaces", "context", "kubeconfig", "selector", "no_secrets", "direct", "as_client"])]
+          conflicts_with_all = ["namespace", "all_namespaces", "context", "all_contexts", "kubeconfig", "selector", "no_secrets", "direct", "as_client"])]
     pub from: Option<PathBuf>,
     /// How to judge and tell.
     #[command(flatten)]
@@ -298,9 +299,12 @@ pub struct Source {
     /// Every namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
-    /// Context of the kubeconfig instead of the current one
-    #[arg(long, value_name = "CONTEXT")]
-    pub context: Option<String>,
+    /// Context of the kubeconfig instead of the current one; several make one report of all: a,b
+    #[arg(long, visible_alias = "contexts", value_name = "CONTEXT", value_delimiter = ',')]
+    pub context: Vec<String>,
+    /// Every context of the kubeconfig
+    #[arg(long, conflicts_with = "context")]
+    pub all_contexts: bool,
     /// Kubeconfig file instead of KUBECONFIG and ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,

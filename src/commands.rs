@@ -4,6 +4,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod explain;
+mod fleet;
 mod gate;
 mod output;
 mod pipeline;

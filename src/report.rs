@@ -3,10 +3,12 @@
 //! The serialised form is the contract for scripts, and its keys only grow.
 
 mod build;
+mod clusters;
 mod passed;
 pub mod verification;
 mod words;
 
+pub mod fleet;
 pub mod json;
 pub mod short;
 pub mod table;
@@ -58,6 +60,8 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// Every finding, errors first.
     pub findings: Vec<Finding>,
+    /// The Ray clusters, sorted by name.
+    pub ray_clusters: Vec<RayCluster>,
     /// Every connection.
     pub connections: Vec<Connection>,
     /// What was not judged.
@@ -73,6 +77,22 @@ pub struct Report {
     /// Ladders of ports that were dialled by address, for people.
     #[serde(skip)]
     pub ladders: Vec<Ladder>,
+}
+
+/// One Ray cluster, in numbers. Counts are of single connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RayCluster {
+    /// `namespace/name` of the RayCluster, else the id of the head.
+    pub name: String,
+    /// Every connection.
+    pub connections: usize,
+    /// Those that fail.
+    pub failing: usize,
+    /// Those that were not judged.
+    pub not_judged: usize,
+    /// Codes of the causes that mend one of its connections, in the order of the causes.
+    pub causes: Vec<&'static str>,
 }
 
 /// The gRPCs of Ray's processes, and how their rules are known: `grpcio 1.85.1 (measured)`.
@@ -225,6 +245,8 @@ pub struct Connection {
     pub port: Option<u16>,
     /// How many equal ones it stands for.
     pub count: usize,
+    /// Name of its Ray cluster.
+    pub ray_cluster: String,
     /// What the rules say.
     pub predicted: Predicted,
     /// What the prober saw.

@@ -428,3 +428,24 @@ fn the_page_about_rights_has_the_role_that_is_printed() {
         assert_eq!(run(&[&["rbac"][..], wrong].concat()).code, 2, "{wrong:?}");
     }
 }
+
+#[test]
+fn one_cluster_of_a_fleet_fails_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = kubeconfig(folder.path(), &format!("http://127.0.0.1:{free}"));
+    let fleet =
+        |more: &[&str]| run(&[&["doctor", "--kubeconfig", &config, "-o", "json", "--timeout", "5s"], more].concat());
+    let ran = fleet(&["--context", "there,elsewhere,there"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let report = ran.json();
+    let items = report["items"].as_array().unwrap();
+    let why = |at: usize| items[at]["report"]["notJudged"][0]["why"].as_str().unwrap().to_owned();
+    assert_eq!((report["kind"].as_str(), items.len()), (Some("ReportList"), 2), "a context is asked once");
+    assert!(why(0).contains(&free.to_string()), "{}", why(0));
+    assert!(why(1).contains("no context elsewhere"), "{}", why(1));
+    assert_eq!(fleet(&["--all-contexts"]).json()["items"][0]["context"], "there");
+    assert_eq!(fleet(&["--all-contexts", "--as-client"]).code, 2);
+    let two = run(&["snapshot", "--kubeconfig", &config, "--context", "there,elsewhere"]);
+    assert_eq!(two.code, 2, "a snapshot is of one cluster");
+}

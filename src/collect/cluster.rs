@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 pub use self::api::is_name;
 use self::api::{Api, Failed, Listed, encoded};
+pub use self::config::contexts;
 use self::rights::Rights;
 use super::assemble::{Object, assemble, wanted};
 use super::keyring::Keyring;

@@ -3,12 +3,16 @@ use tokio::time::Instant;
 use super::pipeline::{self, Nothing, Plan, Probing};
 use super::{Error, output, say};
 use crate::cli::Doctor;
-use crate::collect::{local, snapshot};
+use crate::collect::{cluster, local, snapshot};
 use crate::evidence::{Evidence, Gap, Mode};
 use crate::ray::{focus, parties};
 
 pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
     output::check(&args.judge.output)?;
+    let several = contexts(args)?;
+    if several.len() > 1 || args.source.all_contexts {
+        return super::fleet::run(args, several);
+    }
     let deadline = Instant::now() + args.judge.timeout;
     let evidence = match &args.from {
         Some(path) => {
@@ -50,6 +54,24 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
         say("raytls: no Ray cluster was found here; name its namespace with -n, or look in all with -A");
     }
     output::tell(&report, &args.judge.output)
+}
+
+/// The contexts that were asked for, each once; with `--all-contexts` those of the kubeconfig.
+fn contexts(args: &Doctor) -> Result<Vec<String>, Error> {
+    let mut contexts = Vec::new();
+    let all = if args.source.all_contexts {
+        let path = args.source.kubeconfig.clone();
+        pipeline::within(args.judge.timeout, "reading the kubeconfig", move || cluster::contexts(path.as_deref()))?
+            .map_err(|e| Error::unchecked(e.to_string()))?
+    } else {
+        args.source.context.clone()
+    };
+    for context in all {
+        if !contexts.contains(&context) {
+            contexts.push(context);
+        }
+    }
+    Ok(contexts)
 }
 
 fn focused(evidence: Evidence, name: Option<&str>) -> Result<Evidence, Error> {

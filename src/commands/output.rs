@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use super::Error;
 use crate::cli::{Format, Output};
+use crate::report::fleet::Fleet;
 use crate::report::table::{self, Look};
 use crate::report::{Report, json, short};
 
@@ -25,18 +26,34 @@ pub(super) fn check(outputs: &[Output]) -> Result<(), Error> {
 
 /// Writes the report wherever it was asked for; its exit code.
 pub(super) fn tell(report: &Report, outputs: &[Output]) -> Result<u8, Error> {
+    write(|format, look| render(report, format, look), outputs)?;
+    Ok(report.exit_code)
+}
+
+/// Writes the reports of several clusters as [`tell`].
+pub(super) fn tell_fleet(fleet: &Fleet, outputs: &[Output]) -> Result<u8, Error> {
+    let render = |format, look| match format {
+        Format::Table => fleet.table(look),
+        Format::Short => fleet.short(),
+        Format::Json => fleet.json(),
+    };
+    write(render, outputs)?;
+    Ok(fleet.exit_code)
+}
+
+fn write(render: impl Fn(Format, Look) -> String, outputs: &[Output]) -> Result<(), Error> {
     let table = [Output { format: Format::Table, file: None }];
     for output in if outputs.is_empty() { &table } else { outputs } {
         match &output.file {
             Some(path) => {
-                let text = render(report, output.format, Look { width: WIDTH, color: false });
+                let text = render(output.format, Look { width: WIDTH, color: false });
                 let failed = |e| Error::usage(format!("cannot write {}: {e}", path.display()));
                 std::fs::write(path, text).map_err(failed)?;
             }
-            None => print(&render(report, output.format, look()))?,
+            None => print(&render(output.format, look()))?,
         }
     }
-    Ok(report.exit_code)
+    Ok(())
 }
 
 /// Writes the report only where a machine reads it: as JSON, or to a file. For reports with nothing in them, whose

@@ -189,7 +189,7 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
     let options = cluster::Options {
         config,
         kubeconfig: source.kubeconfig.clone(),
-        context: source.context.clone(),
+        context: source.context.first().cloned(),
         namespace: source.namespace.clone(),
         all_namespaces: source.all_namespaces,
         selector: source.selector.clone(),

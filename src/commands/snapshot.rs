@@ -6,6 +6,9 @@ use crate::cli::Snapshot;
 use crate::collect::snapshot;
 
 pub(super) fn run(args: &Snapshot) -> Result<u8, Error> {
+    if args.source.all_contexts || args.source.context.len() > 1 {
+        return Err(Error::usage("a snapshot is of one cluster; name one --context"));
+    }
     let probing = Probing::of(args.no_probe, args.direct);
     let deadline = Instant::now() + args.timeout;
     let plan = Plan { config: None, probing, as_client: false, deadline };

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use super::words::{address, because, port, short};
 use super::{
     API_VERSION, Cause, Connection, Fact, Finding, JudgedBy, Judgement, Ladder, NotJudged, Options, Outage, Predicted,
-    Remedy, Report, Step, Subject, Verdict, Word,
+    Remedy, Report, Step, Subject, Verdict, Word, clusters,
 };
 use crate::checks::{self, Confidence, Severity};
 use crate::diagnose::causes;
@@ -20,8 +22,10 @@ impl Report {
         causes: &[causes::Cause],
         options: &Options,
     ) -> Report {
+        let names = clusters::names(evidence, model);
         let connections: Vec<Connection> =
-            model.connections.iter().zip(matrix).map(|(c, judged)| connection(model, c, judged)).collect();
+            model.connections.iter().zip(matrix).map(|(c, judged)| connection(model, &names, c, judged)).collect();
+        let causes_told: Vec<Cause> = causes.iter().filter_map(|c| cause(model, findings, c)).collect();
         let not_judged = not_judged(evidence, model, &connections);
         let judged = connections.iter().any(|c| c.effective.verdict != Word::CannotTell);
         let verdict = verdict(&connections, findings, judged, options);
@@ -34,7 +38,8 @@ impl Report {
             incomplete: evidence.incomplete,
             verdict,
             time_to_outage: outage(findings, options),
-            causes: causes.iter().filter_map(|c| cause(model, findings, c)).collect(),
+            ray_clusters: clusters::clusters(&connections, &causes_told),
+            causes: causes_told,
             findings: findings
                 .iter()
                 .enumerate()
@@ -149,11 +154,18 @@ fn ids(model: &Model, indices: &[usize]) -> Vec<String> {
     indices.iter().filter_map(|&i| model.connections.get(i)).map(|c| c.id.clone()).collect()
 }
 
-fn connection(model: &Model, connection: &crate::ray::Connection, judged: &Judged) -> Connection {
+fn connection(
+    model: &Model,
+    clusters: &BTreeMap<usize, String>,
+    connection: &crate::ray::Connection,
+    judged: &Judged,
+) -> Connection {
+    let cluster = model.parties.get(connection.dialer).and_then(|party| clusters.get(&party.cluster));
     let party = |index: usize| model.parties.get(index).map_or_else(String::new, |p: &Party| p.id.clone());
     let (number, port_text) = port(connection.port);
     Connection {
         id: connection.id.clone(),
+        ray_cluster: cluster.cloned().unwrap_or_default(),
         dialer: party(connection.dialer),
         target: party(connection.target),
         address: address(&connection.address),

@@ -4,7 +4,7 @@
 mod answers;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::text::{Paper, list, plural};
 use super::words::clean_lines;
-use super::{Cause, Connection, Finding, Judgement, Place, Report, Verdict, Word, clean};
+use super::{Cause, Connection, Finding, Judgement, Place, RayCluster, Report, Verdict, Word, clean};
 
 /// How it is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,7 @@ pub fn render(report: &Report, look: Look) -> String {
             paper.para(&format!("  {mark} {:<12} ", clean(name)), mark, style, &clean(seen));
         }
     }
+    clusters(&mut paper, report);
     for (number, cause) in report.causes.iter().enumerate() {
         write_cause(&mut paper, number + 1, cause, report);
     }
@@ -93,7 +94,7 @@ pub fn verdict_line(report: &Report) -> String {
     line
 }
 
-fn word(verdict: Verdict) -> &'static str {
+pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::AtRisk => "at risk",
         Verdict::Broken => "broken",
@@ -209,8 +210,39 @@ fn remedy_line(report: &Report, cause: &Cause) -> String {
     }
 }
 
+/// One line per Ray cluster, where there are several; those that fail first.
+fn clusters(paper: &mut Paper, report: &Report) {
+    if report.ray_clusters.len() < 2 {
+        return;
+    }
+    paper.gap();
+    paper.line("", BOLD, "Ray clusters");
+    let mut sorted: Vec<&RayCluster> = report.ray_clusters.iter().collect();
+    sorted.sort_by_key(|c| (c.failing == 0, c.not_judged == 0));
+    for cluster in sorted {
+        let counts = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+        let (word, style) = match (cluster.failing, cluster.not_judged) {
+            (0, 0) => ("ok", GREEN),
+            (0, _) => ("?", YELLOW),
+            _ => ("FAIL", RED),
+        };
+        let text = format!(
+            "{}: {}{}{}{}",
+            clean(&cluster.name),
+            plural(cluster.connections, "connection"),
+            counts(cluster.failing, fail(cluster.failing)),
+            counts(cluster.not_judged, "not judged"),
+            if cluster.causes.is_empty() { String::new() } else { format!("; {}", cluster.causes.join(", ")) },
+        );
+        paper.para(&format!("  {word:<4} "), word, style, &text);
+    }
+}
+
+/// The connections of the Ray clusters in which one fails.
 fn matrix(paper: &mut Paper, report: &Report) {
-    if report.connections.iter().all(|c| c.effective.verdict != Word::Reject) {
+    let red: BTreeSet<&str> = report.ray_clusters.iter().filter(|c| c.failing > 0).map(|c| c.name.as_str()).collect();
+    let rows: Vec<&Connection> = report.connections.iter().filter(|c| red.contains(c.ray_cluster.as_str())).collect();
+    if rows.is_empty() {
         return;
     }
     paper.gap();
@@ -221,12 +253,12 @@ fn matrix(paper: &mut Paper, report: &Report) {
         table.enforce_styling();
     }
     // Both gRPCs mostly say the same; then one column is enough, and names get the room.
-    let differ = report.connections.iter().any(|c| said(&c.predicted.core) != said(&c.predicted.python));
+    let differ = rows.iter().any(|c| said(&c.predicted.core) != said(&c.predicted.python));
     let predicted: &[&str] = if differ { &["CORE", "PYTHON"] } else { &["PREDICTED"] };
     table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES"].iter().chain(predicted).chain(&["OBSERVED"]));
     let shared = shared_namespace(report);
     let party = |id: &str| Cell::new(clean(shared.and_then(|ns| id.strip_prefix(ns)).unwrap_or(id)));
-    for c in &report.connections {
+    for c in rows {
         let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
         let mut row = vec![party(&c.dialer), party(&c.target), Cell::new(clean(&host_and_port(c))), Cell::new(c.count)];
         row.push(judgement(&c.predicted.core));

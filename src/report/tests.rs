@@ -204,6 +204,7 @@ fn json_has_exactly_the_keys_of_the_contract() {
         "connections",
         "notJudged",
         "passed",
+        "rayClusters",
     ];
     want.sort_unstable();
     let mut got = keys(&value);
@@ -229,7 +230,7 @@ fn json_has_exactly_the_keys_of_the_contract() {
     assert!(value["findings"][2].get("cause").is_none());
     assert_eq!(
         sorted(keys(&value["connections"][1])),
-        ["address", "count", "dialer", "id", "observed", "port", "predicted", "target"]
+        ["address", "count", "dialer", "id", "observed", "port", "predicted", "rayCluster", "target"]
     );
     assert_eq!(value["connections"][1]["predicted"]["core"]["verdict"], "reject");
     assert_eq!(value["connections"][1]["predicted"]["core"]["by"], "dialer");
@@ -376,4 +377,31 @@ fn short_is_a_line_per_finding() {
         "{text}"
     );
     assert!(lines[lines.len() - 1].starts_with("broken: "), "{text}");
+}
+
+#[test]
+fn several_ray_clusters_have_a_line_each_and_only_red_ones_a_matrix() {
+    let render = |report: &Report| table::render(report, table::Look { width: 100, color: false });
+    let mut scene = scene();
+    let mut report = scene.report(&options());
+    assert_eq!(report.ray_clusters.len(), 1);
+    assert!(!render(&report).contains("Ray clusters"));
+    let mut other = scene.model.parties[0].clone();
+    other.cluster = 1;
+    other.id = "quiet/ray-head".into();
+    scene.model.parties.push(other);
+    let at = scene.model.parties.len() - 1;
+    let mut fine = scene.model.connections[0].clone();
+    fine.id = "quiet/ray-head>quiet/ray-head@10.9.9.9:6379".into();
+    (fine.dialer, fine.target) = (at, at);
+    scene.model.connections.push(fine);
+    scene.matrix.push(accept());
+    report = scene.report(&options());
+    let names: Vec<(&str, usize)> = report.ray_clusters.iter().map(|c| (c.name.as_str(), c.failing)).collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.contains(&("quiet/ray-head", 0)) && names.iter().any(|(_, failing)| *failing > 0), "{names:?}");
+    let text = render(&report);
+    assert!(text.contains("Ray clusters") && text.contains("  ok   quiet/ray-head: 1 connection"), "{text}");
+    let matrix = text.split("DIALER").nth(1).unwrap();
+    assert!(!matrix.contains("quiet/ray-head "), "a healthy cluster needs no matrix: {text}");
 }

@@ -28,6 +28,22 @@ pub(super) struct Way {
     pub(super) connect: Duration,
 }
 
+/// The contexts of the kubeconfig, sorted. May block, when it is a pipe.
+///
+/// # Errors
+/// When there is no kubeconfig, none that can be read, or none with a context.
+pub fn contexts(path: Option<&Path>) -> Result<Vec<String>, Error> {
+    let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    let kubeconfig = read.map_err(|error| Error::Config(unreadable(&error, path)))?;
+    let mut names: Vec<String> = kubeconfig.contexts.into_iter().map(|context| context.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Err(Error::Config("the kubeconfig has no context at all; name another with --kubeconfig".into()));
+    }
+    Ok(names)
+}
+
 /// Reads the configuration and makes a client; nothing is asked of the API server yet.
 pub(super) async fn way(options: &Options, deadline: Instant) -> Result<Way, Error> {
     let (mut config, name) = config(options, deadline).await?;
