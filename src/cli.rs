@@ -129,12 +129,15 @@ pub struct Doctor {
     /// Dial the pods' own addresses instead of going through the API server's port-forward
     #[arg(long, conflicts_with = "no_probe")]
     pub direct: bool,
+    /// Whether to ask pods from inside.
+    #[command(flatten)]
+    pub inside: Inside,
     /// Judge also what Ray in this shell would do: its RAY_* variables and the files they name
     #[arg(long)]
     pub as_client: bool,
     /// Judge a snapshot instead of a cluster; `-` for standard input
     #[arg(long, value_name = "SNAPSHOT",
-          conflicts_with_all = ["namespace", "all_namespaces", "context", "all_contexts", "kubeconfig", "selector", "no_secrets", "direct", "as_client"])]
+          conflicts_with_all = ["namespace", "all_namespaces", "context", "all_contexts", "kubeconfig", "selector", "no_secrets", "direct", "as_client", "inside"])]
     pub from: Option<PathBuf>,
     /// How to judge and tell.
     #[command(flatten)]
@@ -233,6 +236,9 @@ pub struct Snapshot {
     /// Dial the pods' own addresses instead of going through the API server's port-forward
     #[arg(long, conflicts_with = "no_probe")]
     pub direct: bool,
+    /// Whether to ask pods from inside.
+    #[command(flatten)]
+    pub inside: Inside,
     /// File to write; standard output when not given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -316,6 +322,23 @@ pub struct Source {
     pub no_secrets: bool,
 }
 
+/// Whether and how to ask pods from inside.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Inside {
+    /// Ask Ray's containers themselves, by exec: their variables, files, processes and clock, and dials made there
+    ///
+    /// Runs one small Python program of raytls in the Ray container of a few pods of each kind. It writes nothing there,
+    /// reads /proc, the RAY_* variables that hold no secret and the three TLS files, and dials what Ray in that pod dials (also with
+    /// --no-probe) by the pod's own gRPC, with a health check. Public certificates leave the pod; a key never does, only
+    /// the hash of its public half. Needs the right to create and get pods/exec.
+    #[arg(long)]
+    pub inside: bool,
+    /// How many pods of each kind (equal template) to ask
+    #[arg(long, value_name = "N", default_value = "2", requires = "inside",
+          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub sample: usize,
+}
+
 /// How to judge and tell.
 #[derive(Clone, Debug, Args)]
 pub struct Judge {
@@ -394,6 +417,13 @@ pub struct HostPort {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+impl Inside {
+    /// How many pods of each kind to ask; none for no pod.
+    pub fn sample(&self) -> Option<usize> {
+        self.inside.then_some(self.sample)
+    }
 }
 
 impl FailOn {

@@ -6,6 +6,7 @@ pub mod assemble;
 pub mod cluster;
 mod disk;
 pub mod files;
+pub mod inside;
 pub mod keyring;
 pub mod local;
 pub mod manifests;

@@ -4,12 +4,14 @@
 
 mod file;
 mod handshake;
+mod inside;
 mod object;
 mod seen;
 mod workload;
 
 pub use file::{Content, FileFacts, KeyFacts, KeyForm, Misplaced, Shape};
 pub use handshake::{Client, Handshake, Outcome, Settings, Step, Target, Tls, Vantage};
+pub use inside::{Answer, DialInside, FileInside, Inside, Process};
 pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort};
 pub use seen::{Gap, Origin, Problem, Seen, Why};
 pub use workload::{
@@ -55,6 +57,9 @@ pub struct Evidence {
     pub lookups: Vec<Lookup>,
     /// What the prober saw.
     pub handshakes: Vec<Handshake>,
+    /// What containers told of themselves (`--inside`), sorted by namespace, pod and container.
+    #[serde(default)]
+    pub inside: Vec<Inside>,
     /// Evidence that could not be had, and what would give it.
     pub gaps: Vec<Gap>,
     /// Documents and files that could not be read.
@@ -102,6 +107,7 @@ impl Evidence {
             ray_resources: Vec::new(),
             lookups: Vec::new(),
             handshakes: Vec::new(),
+            inside: Vec::new(),
             gaps: Vec::new(),
             problems: Vec::new(),
             incomplete: false,

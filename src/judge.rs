@@ -1,6 +1,7 @@
 //! The connection matrix: for every connection what both gRPCs will say (predicted) and what was seen (observed). Pure.
 
 pub mod files;
+mod inside;
 pub mod matrix;
 mod observe;
 mod predict;
@@ -19,6 +20,8 @@ pub struct Judged {
     pub python: Verdict,
     /// By what the prober saw; none when nothing was seen of this connection.
     pub observed: Option<Verdict>,
+    /// From where it was observed, where that was inside a pod: `inside pod ray/ray-worker-0`.
+    pub vantage: Option<String>,
     /// Whether only Python's gRPC stands on both ends, so that the C++ core's opinion does not count.
     pub python_only: bool,
 }

@@ -4,5 +4,6 @@ mod dial;
 mod ladder;
 mod record;
 
+pub mod inside;
 pub mod plan;
 pub mod run;

@@ -4,6 +4,7 @@ pub mod command;
 pub mod connections;
 pub mod files;
 pub mod focus;
+pub mod inside;
 mod kuberay;
 pub mod material;
 pub mod parties;
@@ -129,6 +130,10 @@ pub struct TlsFile {
     pub assumed: Option<String>,
     /// A certificate an edit made up, instead of the one in `content`.
     pub hypothetical: Option<Vec<Certificate>>,
+    /// What is there in each pod that was asked, by pod name, where pods have files of their own.
+    pub inside: Vec<(String, Seen<FileFacts>)>,
+    /// Set when the process may not read what is there: one clause.
+    pub denied: Option<String>,
     /// Set by an edit: the certificate in this slot holds each pod's own address.
     pub covers_pods: bool,
     /// Set by an edit: the file is good, its bytes are not known yet.

@@ -251,6 +251,9 @@ pub struct Connection {
     pub predicted: Predicted,
     /// What the prober saw.
     pub observed: Option<Judgement>,
+    /// From where it was observed, where that was inside a pod: `inside pod ray/ray-worker-0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vantage: Option<String>,
     /// The verdict that counts.
     #[serde(skip)]
     pub effective: Judgement,

@@ -30,7 +30,7 @@ async fn examine(fault: &Fault, args: &Demo) -> Result<Evidence, Error> {
     let deadline = Instant::now() + args.judge.timeout;
     let running = demo::start(fault).await.map_err(|e| Error::unchecked(e.to_string()))?;
     let config = running.client_config().map_err(|e| Error::bug(e.to_string()))?;
-    let plan = Plan { config: Some(config), probing: Probing::Direct, as_client: false, deadline };
+    let plan = Plan { config: Some(config), probing: Probing::Direct, inside: None, as_client: false, deadline };
     pipeline::live(&Source::default(), plan).await.map_err(|e| Error::unchecked(e.to_string()))
 }
 

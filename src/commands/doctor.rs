@@ -23,7 +23,8 @@ pub(super) fn run(args: &Doctor) -> Result<u8, Error> {
         }
         None => {
             let probing = Probing::of(args.no_probe, args.direct);
-            let plan = Plan { config: None, probing, as_client: args.as_client, deadline };
+            let plan =
+                Plan { config: None, probing, inside: args.inside.sample(), as_client: args.as_client, deadline };
             match pipeline::block_on(pipeline::live(&args.source, plan))? {
                 Ok(evidence) => evidence,
                 Err(error) if args.as_client => {

@@ -12,7 +12,7 @@ use super::{Error, output, say};
 use crate::checks::{self, Case};
 use crate::cli::{Inconclusive, Judge, Source};
 use crate::collect::cluster::{self, Collected};
-use crate::collect::local;
+use crate::collect::{inside, local};
 use crate::diagnose::causes::causes;
 use crate::evidence::{Evidence, Gap, Mode};
 use crate::grpc::profile::Profiles;
@@ -50,6 +50,8 @@ pub(super) struct Plan {
     pub(super) config: Option<kube::Config>,
     /// What to dial.
     pub(super) probing: Probing,
+    /// How many pods of a kind to ask from inside; none for no pod.
+    pub(super) inside: Option<usize>,
     /// Whether this shell is a party too.
     pub(super) as_client: bool,
     /// The end.
@@ -185,7 +187,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Error> {
 
 /// Collects a live cluster's evidence and probes its ports, until the time is over or Ctrl-C.
 pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluster::Error> {
-    let Plan { config, probing, as_client, deadline } = plan;
+    let Plan { config, probing, inside, as_client, deadline } = plan;
     let options = cluster::Options {
         config,
         kubeconfig: source.kubeconfig.clone(),
@@ -207,7 +209,20 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
     if as_client {
         collected = with_shell(collected, deadline).await?;
     }
+    if let Some(sample) = inside {
+        collected = from_inside(collected, sample, deadline).await;
+    }
     Ok(probed(collected, probing, deadline).await)
+}
+
+/// Adds what pods tell of themselves. Those that have not answered when the user interrupts are not judged by it.
+async fn from_inside(mut collected: Collected, sample: usize, deadline: Instant) -> Collected {
+    let interrupted = tokio::select! {
+        () = inside::ask(&mut collected.evidence, &collected.client, sample, deadline) => false,
+        () = interrupted("the pods that had not answered by then are not judged from inside") => true,
+    };
+    collected.evidence.incomplete |= interrupted;
+    collected
 }
 
 /// Adds this shell. A file of its `RAY_TLS_*` may be a pipe that nobody closes.

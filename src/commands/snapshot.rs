@@ -11,7 +11,7 @@ pub(super) fn run(args: &Snapshot) -> Result<u8, Error> {
     }
     let probing = Probing::of(args.no_probe, args.direct);
     let deadline = Instant::now() + args.timeout;
-    let plan = Plan { config: None, probing, as_client: false, deadline };
+    let plan = Plan { config: None, probing, inside: args.inside.sample(), as_client: false, deadline };
     let evidence =
         pipeline::block_on(pipeline::live(&args.source, plan))?.map_err(|e| Error::unchecked(e.to_string()))?;
     let mut text = Vec::new();

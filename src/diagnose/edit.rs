@@ -346,7 +346,9 @@ fn served(evidence: &Evidence, party: &Party) -> Vec<Vec<Certificate>> {
         Outcome::Tls(tls) => Some(tls.chain.iter().map_while(|der| parse(der)).collect()),
         _ => None,
     });
-    parsed.collect()
+    let found = party.certificate.inside.iter().filter_map(|(_, content)| content.found());
+    let inside = found.map(|facts| facts.certificates.blocks.iter().map_while(|block| parse(&block.der)).collect());
+    inside.chain(parsed).collect()
 }
 
 pub(super) fn certificates(file: &TlsFile) -> Vec<Certificate> {

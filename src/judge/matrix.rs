@@ -7,7 +7,7 @@ use crate::grpc::profile::Profile;
 use crate::ray::{Model, Port, Role};
 
 use super::side::Side;
-use super::{Judged, Verdict, observe, predict};
+use super::{Judged, Verdict, inside, observe, predict};
 
 /// Judges every connection at `now` (UTC), in the order of the model.
 ///
@@ -24,18 +24,34 @@ pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> 
             core: predict::connection(c, &model.parties, &core, now, profiles.core),
             python: predict::connection(c, &model.parties, &python, now, profiles.python),
             observed: None,
+            vantage: None,
             python_only: c.port.is_python(),
         })
         .collect();
     let stuck = stuck(model, &matrix);
     for (index, (connection, judged)) in model.connections.iter().zip(&mut matrix).enumerate() {
-        let see = |sides: &[Side], profile| observe::connection(evidence, model, index, sides, &stuck, now, profile);
+        if observe::is_void(model, index) {
+            continue;
+        }
+        let freed = observe::is_freed(model, index, &stuck);
+        let within = inside::connection(evidence, model, connection, judged, freed);
+        let told = within.as_ref().map(|seen| seen.pods.clone()).unwrap_or_default();
+        let see =
+            |sides: &[Side], profile| observe::connection(evidence, model, index, sides, freed, &told, now, profile);
         let by_python = see(&python, profiles.python);
-        judged.observed = match (connection.port.is_python(), by_python) {
+        let outside = match (connection.port.is_python(), by_python) {
             (true, verdict) => verdict,
             (false, rejected @ Some(Verdict::Reject { .. })) => rejected,
             (false, other) => see(&core, profiles.core).or(other),
         };
+        // What Ray's own pods see counts; a port that they did not dial may still refuse.
+        match (within, outside) {
+            (Some(seen), Some(rejected @ Verdict::Reject { .. })) if seen.verdict == Verdict::Accept => {
+                judged.observed = Some(rejected);
+            }
+            (Some(seen), _) => (judged.observed, judged.vantage) = (Some(seen.verdict), Some(seen.vantage)),
+            (None, outside) => judged.observed = outside,
+        }
     }
     matrix
 }

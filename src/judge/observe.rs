@@ -1,5 +1,7 @@
 //! What the prober's handshakes say of a connection.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::evidence::{Evidence, Handshake, Outcome, Settings, Tls};
@@ -11,32 +13,42 @@ use super::predict::{self, combine};
 use super::side::{self, Chain, Loaded, Side};
 use super::{Failure, Side as By, Verdict};
 
-/// The observed verdict; none when nothing was seen, or an edit made what was seen void.
+/// Whether an edit made void what was seen of a connection.
+pub(super) fn is_void(model: &Model, index: usize) -> bool {
+    let (Some(before), Some(at)) = (&model.before, model.connections.get(index)) else { return false };
+    let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
+    let touched = dialer.touched || target.touched;
+    dialer.restarted || target.restarted || (touched && before.explained[index])
+}
+
+/// Whether an edit lets the target of a connection get up, so that its closed ports say nothing.
+pub(super) fn is_freed(model: &Model, index: usize, stuck: &[bool]) -> bool {
+    let target = model.connections[index].target;
+    model.before.as_ref().is_some_and(|before| before.stuck[target] && !stuck[target])
+}
+
+/// The verdict by the prober's handshakes; none when nothing was seen. Pods in `told` are left out. `freed` as [`is_freed`].
+#[allow(clippy::too_many_arguments, reason = "one call site")]
 pub(super) fn connection(
     evidence: &Evidence,
     model: &Model,
     index: usize,
     sides: &[Side],
-    stuck: &[bool],
+    freed: bool,
+    told: &BTreeSet<&str>,
     now: Timestamp,
     profile: Profile,
 ) -> Option<Verdict> {
     let at = &model.connections[index];
     let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
-    if let Some(before) = &model.before {
-        let touched = dialer.touched || target.touched;
-        if dialer.restarted || target.restarted || (touched && before.explained[index]) {
-            return None;
-        }
-    }
-    let freed = model.before.as_ref().is_some_and(|before| before.stuck[at.target] && !stuck[at.target]);
     // A handshake does not tell which service answered.
     let port = at.port.number().filter(|_| at.misdirected.is_none())?;
     let leaf = match &sides[at.dialer].identity {
         Loaded::Ready(chain, _) => chain.leaf(),
         Loaded::Fails(_) | Loaded::Unknown(_) => None,
     };
-    let seen = by_pod(ray::handshakes(evidence, target, port), leaf);
+    let mut seen = by_pod(ray::handshakes(evidence, target, port), leaf);
+    seen.retain(|handshake| !told.contains(handshake.target.pod.as_str()));
     let mut worst: Option<Verdict> = None;
     for handshake in seen {
         let verdict = match closed(handshake) {

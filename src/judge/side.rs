@@ -145,6 +145,12 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
             Seen::Found(_) | Seen::Unseen(_) => Loaded::Unknown("the certificate is yet to be made".into()),
         };
     }
+    if let Some(failure) = denied(file).or_else(|| denied(&party.key)) {
+        return Loaded::Fails(failure);
+    }
+    if !file.inside.is_empty() {
+        return in_pods(party, profile);
+    }
     let facts = match &file.content {
         Seen::Found(facts) => facts,
         Seen::Absent => return Loaded::Fails(absent(file)),
@@ -171,12 +177,65 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
     }
 }
 
+/// The chains that the pods which were asked present, each with its own key. Equal templates make equal files, so that
+/// these stand for pods that were not asked.
+fn in_pods(party: &Party, profile: Profile) -> Loaded<Chain> {
+    let mut chains = Vec::new();
+    let mut unknown = format!("{}: not seen in any pod", party.certificate.variable);
+    let mut note = None;
+    for (pod, content) in &party.certificate.inside {
+        let facts = match content {
+            Seen::Found(facts) => facts,
+            Seen::Absent => return Loaded::Fails(in_pod(absent(&party.certificate), pod)),
+            Seen::Unseen(why) => {
+                unknown = format!("{} in pod {pod}: {why}", party.certificate.variable);
+                continue;
+            }
+        };
+        let fits = own_key(facts);
+        let own = party.key.inside.iter().find(|(of, _)| of == pod).map_or(&party.key.content, |(_, key)| key);
+        let key = match own {
+            _ if party.key.mended => Key::Usable(fits.as_deref()),
+            Seen::Found(key) => usable(key),
+            Seen::Absent => return Loaded::Fails(in_pod(absent(&party.key), pod)),
+            Seen::Unseen(why) => {
+                note = Some(format!("{} in pod {pod}: {why}", party.key.variable));
+                Key::Usable(fits.as_deref())
+            }
+        };
+        match verdict::load_identity(&facts.certificates, facts.size == 0, key, Role::Server, profile).certificates() {
+            Ok(chain) => chains.push((pod.clone(), chain)),
+            Err(Grpc::Reject(reason)) => return Loaded::Fails(in_pod(Failure::Grpc(reason), pod)),
+            Err(Grpc::CannotTell(why)) => unknown = format!("pod {pod}: {why}"),
+            Err(Grpc::Accept) => {}
+        }
+    }
+    if chains.is_empty() { Loaded::Unknown(unknown) } else { Loaded::Ready(Chain::PerPod(chains), note) }
+}
+
+fn in_pod(failure: Failure, pod: &str) -> Failure {
+    match failure {
+        Failure::Grpc(reason) => Failure::Grpc(Reason { text: format!("in pod {pod}: {}", reason.text), ..reason }),
+        Failure::File { variable, text } => Failure::File { variable, text: format!("{text} in pod {pod}") },
+        other => other,
+    }
+}
+
+/// Python raises, and the C++ core takes a file that it may not read for a missing one.
+fn denied(file: &TlsFile) -> Option<Failure> {
+    let text = file.denied.clone().filter(|_| !file.mended)?;
+    Some(Failure::File { variable: file.variable, text })
+}
+
 fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     if let Some(made) = &file.hypothetical {
         return Loaded::Ready(made.clone(), None);
     }
     if file.mended {
         return Loaded::Unknown("the trust file is yet to be made".into());
+    }
+    if let Some(failure) = denied(file) {
+        return Loaded::Fails(failure);
     }
     match &file.content {
         Seen::Found(facts) => match verdict::load_trust(&facts.certificates, facts.size == 0, profile).certificates() {

@@ -206,6 +206,8 @@ mod tests {
             content,
             assumed: None,
             hypothetical: None,
+            inside: Vec::new(),
+            denied: None,
             covers_pods: false,
             mended: false,
         };

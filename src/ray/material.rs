@@ -29,7 +29,18 @@ pub fn file(
         Seen::Absent => (Place::NoPath, Seen::Absent, None),
         Seen::Unseen(why) => (Place::NoPath, Seen::Unseen(why.clone()), None),
     };
-    TlsFile { variable, path, place, content, assumed, hypothetical: None, covers_pods: false, mended: false }
+    TlsFile {
+        variable,
+        path,
+        place,
+        content,
+        assumed,
+        hypothetical: None,
+        inside: Vec::new(),
+        denied: None,
+        covers_pods: false,
+        mended: false,
+    }
 }
 
 /// The mount that a path of a container lies under, and the rest of the path below it.

@@ -3,7 +3,9 @@
 use crate::evidence::{Container, Evidence, Seen, Why, Workload};
 
 use super::settings::{self, Setting};
-use super::{Model, NodeAddress, Party, Role, Switch, command, connections, kuberay, material, services, versions};
+use super::{
+    Model, NodeAddress, Party, Role, Switch, command, connections, inside, kuberay, material, services, versions,
+};
 
 /// What a party does with the network; kept beside it while the model is built.
 pub(super) struct Draft {
@@ -235,6 +237,9 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
         touched: false,
         restarted: false,
     };
+    inside::overlay(evidence, container, &mut party, |variable, path| {
+        material::file(evidence, workload, container, variable, path)
+    });
     if kuberay::makes_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
         party.switch = Seen::Found(Switch::On);
         for file in [&mut party.certificate, &mut party.key, &mut party.trust] {

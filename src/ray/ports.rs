@@ -108,6 +108,8 @@ pub(super) fn file(evidence: &Evidence, variable: &'static str, path: Option<&st
         content,
         assumed: None,
         hypothetical: None,
+        inside: Vec::new(),
+        denied: None,
         covers_pods: false,
         mended: false,
     }

@@ -173,6 +173,7 @@ fn connection(
         count: connection.count,
         predicted: Predicted { core: judgement(&judged.core), python: judgement(&judged.python) },
         observed: judged.observed.as_ref().map(judgement),
+        vantage: judged.vantage.clone(),
         effective: judgement(judged.effective()),
         needed: connection.needed,
         port_text,

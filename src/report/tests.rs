@@ -26,6 +26,8 @@ fn file(variable: &'static str) -> TlsFile {
         content: Seen::Absent,
         assumed: None,
         hypothetical: None,
+        inside: Vec::new(),
+        denied: None,
         covers_pods: Default::default(),
         mended: Default::default(),
     }
@@ -63,7 +65,13 @@ pub(super) struct Scene {
 }
 
 pub(super) fn accept() -> Judged {
-    Judged { core: judge::Verdict::Accept, python: judge::Verdict::Accept, observed: None, python_only: false }
+    Judged {
+        core: judge::Verdict::Accept,
+        python: judge::Verdict::Accept,
+        observed: None,
+        vantage: None,
+        python_only: false,
+    }
 }
 
 pub(super) fn scene() -> Scene {
@@ -148,11 +156,12 @@ pub(super) fn scene() -> Scene {
         },
         matrix: vec![
             accept(),
-            Judged { core: refused.clone(), python: refused, observed: None, python_only: false },
+            Judged { core: refused.clone(), python: refused, observed: None, vantage: None, python_only: false },
             Judged {
                 core: judge::Verdict::CannotTell("no pod yet".into()),
                 python: judge::Verdict::CannotTell("no pod yet".into()),
                 observed: None,
+                vantage: None,
                 python_only: false,
             },
         ],

@@ -1,0 +1,102 @@
+#![allow(clippy::disallowed_methods)] // the clock
+//! What pods tell of themselves: one small program, run by exec in the pod's own interpreter. It writes nothing there, and of
+//! a private key only the hash of its public half leaves the pod.
+
+mod answer;
+mod exec;
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use self::exec::Failed;
+use crate::evidence::{Evidence, Gap, Inside};
+use crate::probe::inside::{Visit, left_out, plan};
+use crate::ray::parties::model;
+
+/// Execs that are open at one time.
+const AT_ONCE: usize = 4;
+/// How long one container may take to answer; its dials take at most [`DIAL`] of it.
+const ANSWER: Duration = Duration::from_secs(25);
+/// How long one dial may take, in seconds.
+const DIAL: u64 = 5;
+
+/// The program, without the request that stands before it.
+const PROGRAM: &str = include_str!("inside/program.py");
+
+/// Asks a sample of the pods of each party, and adds what they tell. Ports that become known so are dialled in a second
+/// round. What was told before the caller stops waiting is in `told`; what was not is a gap.
+pub async fn ask(evidence: &mut Evidence, client: &kube::Client, sample: usize, deadline: Instant) {
+    let parties = model(evidence);
+    evidence.gaps.extend(left_out(&parties, sample));
+    round(evidence, client, plan(evidence, &parties, sample), true, deadline).await;
+    // The ports of raylets are known now.
+    let again = plan(evidence, &model(evidence), sample);
+    let answered = |visit: &Visit| evidence.inside.iter().any(|told| is_of(told, visit));
+    let again: Vec<Visit> = again.into_iter().filter(answered).collect();
+    round(evidence, client, again, false, deadline).await;
+    evidence.gaps.sort();
+    evidence.gaps.dedup();
+}
+
+async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit>, look: bool, deadline: Instant) {
+    tracing::info!(pods = visits.len(), look, "asking from inside");
+    let asked = visits.into_iter().map(|visit| async move {
+        let end = (Instant::now() + ANSWER).min(deadline);
+        let program = program(&visit, look);
+        let answer = match tokio::time::timeout_at(end, exec::run(client, &visit, &program)).await {
+            Ok(Ok(line)) => answer::read(&line, &visit, Timestamp::now()).map_err(Failed::Other),
+            Ok(Err(failed)) => Err(failed),
+            Err(_) => Err(Failed::TimedOut),
+        };
+        (visit, answer)
+    });
+    let mut asked = futures::stream::iter(asked).buffered(AT_ONCE);
+    while let Some((visit, answer)) = asked.next().await {
+        match answer {
+            Ok(told) => match evidence.inside.iter_mut().find(|known| is_of(known, &visit)) {
+                Some(known) => known.dials.extend(told.dials),
+                None => evidence.inside.push(told),
+            },
+            Err(failed) => {
+                evidence.incomplete |= Instant::now() >= deadline;
+                evidence.gaps.push(gap(&visit, failed));
+            }
+        }
+    }
+    evidence.inside.sort_by(|a, b| (&a.namespace, &a.pod, &a.container).cmp(&(&b.namespace, &b.pod, &b.container)));
+}
+
+fn is_of(told: &Inside, visit: &Visit) -> bool {
+    told.namespace == visit.namespace && told.pod == visit.pod && told.container == visit.container
+}
+
+/// The program with its request: a Python literal is written as a JSON one.
+fn program(visit: &Visit, look: bool) -> String {
+    let request = serde_json::json!({"dials": visit.dials, "look": look, "seconds": DIAL}).to_string();
+    format!("REQUEST = {}\n{PROGRAM}", serde_json::Value::from(request))
+}
+
+/// A refusal is told once for all pods of a namespace.
+fn gap(visit: &Visit, failed: Failed) -> Gap {
+    let Visit { namespace, pod, container, .. } = visit;
+    let what = format!("the inside of pod {namespace}/{pod}, container {container}");
+    let other = |why: String| Gap { what: what.clone(), why, needs: None, code: None };
+    match failed {
+        Failed::Forbidden { verb } => Gap {
+            what: format!("the insides of pods in namespace {namespace}"),
+            why: format!("forbidden: may not {verb} pods/exec in namespace {namespace}"),
+            needs: Some(r#"Role rule: apiGroups [""], resources ["pods/exec"], verbs ["create", "get"]"#.into()),
+            code: None,
+        },
+        Failed::NoInterpreter => Gap {
+            needs: Some("python3 or python in the image".into()),
+            ..other("the container has no Python to run raytls's questions in".into())
+        },
+        Failed::TimedOut => other("no answer in time".into()),
+        Failed::Gone => other("the pod is not there any more".into()),
+        Failed::Other(why) => other(why),
+    }
+}

@@ -1,0 +1,171 @@
+//! One exec of the program over a WebSocket, bounded in size. The caller bounds the time.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess};
+use kube::client::UpgradeConnectionError;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::answer::MARK;
+use crate::probe::inside::Visit;
+
+/// The most bytes that are read of what a container prints.
+const OUTPUT: usize = 1 << 20;
+/// The most bytes that are kept of its complaints.
+const COMPLAINTS: usize = 16 << 10;
+/// Interpreters, in the order in which they are tried.
+const INTERPRETERS: [&str; 2] = ["python3", "python"];
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The API server said 403.
+    Forbidden {
+        /// The verb it asked for.
+        verb: &'static str,
+    },
+    /// The container has no Python.
+    NoInterpreter,
+    /// No answer in time.
+    TimedOut,
+    /// The pod has gone.
+    Gone,
+    /// Anything else, one clause.
+    Other(String),
+}
+
+/// Runs the program and gives the line behind its mark. The program comes over standard input, whose end need not be
+/// told: older API servers cannot.
+pub(super) async fn run(client: &kube::Client, visit: &Visit, program: &str) -> Result<Vec<u8>, Failed> {
+    let loader = format!("import sys;exec(sys.stdin.buffer.read({}))", program.len());
+    for interpreter in INTERPRETERS {
+        match once(client, visit, &[interpreter, "-c", &loader], program).await {
+            Err(Failed::NoInterpreter) => {}
+            other => return other,
+        }
+    }
+    Err(Failed::NoInterpreter)
+}
+
+async fn once(client: &kube::Client, visit: &Visit, command: &[&str], input: &str) -> Result<Vec<u8>, Failed> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &visit.namespace);
+    let streams = AttachParams::default().container(&visit.container).stdin(true).stdout(true).stderr(true).tty(false);
+    let streams = streams.max_stdin_buf_size(64 << 10).max_stdout_buf_size(64 << 10).max_stderr_buf_size(64 << 10);
+    let mut process = pods.exec(&visit.pod, command.to_vec(), &streams).await.map_err(|error| refusal(&error))?;
+    let told = talk(&mut process, input).await;
+    if let Ok(Some(line)) = told {
+        process.abort();
+        return Ok(line);
+    }
+    let complaint = match told {
+        Err(why) => return Err(Failed::Other(why)),
+        Ok(_) => ended(&mut process).await,
+    };
+    Err(match complaint {
+        text if is_not_found(&text) => Failed::NoInterpreter,
+        text if text.is_empty() => Failed::Other("the program ended without an answer".into()),
+        text => Failed::Other(format!("the program did not run: {text}")),
+    })
+}
+
+/// Sends the program and reads until its line has come; none when the output ended without it.
+async fn talk(process: &mut AttachedProcess, input: &str) -> Result<Option<Vec<u8>>, String> {
+    let (mut stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
+    let send = async {
+        if let Some(stdin) = stdin.as_mut() {
+            // A container that has no interpreter reads nothing: its status says so.
+            let _ = stdin.write_all(input.as_bytes()).await;
+            let _ = stdin.flush().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let drain = async {
+        if let Some(mut stderr) = stderr {
+            let mut heard = Vec::new();
+            let mut chunk = vec![0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
+                if heard.len() < COMPLAINTS {
+                    heard.extend_from_slice(chunk.get(..count).unwrap_or_default());
+                }
+            }
+            tracing::debug!(bytes = heard.len(), "the container complained");
+        }
+        std::future::pending::<()>().await;
+    };
+    let hear = async {
+        match stdout {
+            Some(stdout) => marked(stdout).await,
+            None => Err("the exec has no output".into()),
+        }
+    };
+    tokio::select! {
+        heard = hear => heard,
+        () = send => Ok(None),
+        () = drain => Ok(None),
+    }
+}
+
+/// The rest of the first line that begins with the mark. Whatever else the container prints is passed over.
+async fn marked(mut stdout: impl AsyncRead + Unpin) -> Result<Option<Vec<u8>>, String> {
+    let mut line = Vec::new();
+    let mut total = 0;
+    let mut chunk = vec![0; 16 << 10];
+    loop {
+        let count = match stdout.read(&mut chunk).await {
+            Ok(0) => return Ok(None),
+            Ok(count) => count,
+            Err(error) => return Err(format!("the output broke off: {error}")),
+        };
+        total += count;
+        if total > OUTPUT {
+            return Err(format!("the container printed more than {} MiB", OUTPUT >> 20));
+        }
+        for byte in chunk.get(..count).unwrap_or_default() {
+            if *byte != b'\n' {
+                line.push(*byte);
+            } else if let Some(told) = line.strip_prefix(MARK) {
+                return Ok(Some(told.to_vec()));
+            } else {
+                line.clear();
+            }
+        }
+    }
+}
+
+/// What the kubelet says of a process that ended; empty when it ended well.
+async fn ended(process: &mut AttachedProcess) -> String {
+    let Some(status) = process.take_status() else { return String::new() };
+    let Some(status) = status.await else { return "the connection broke off".into() };
+    if status.status.as_deref() == Some("Success") {
+        return String::new();
+    }
+    plain(&status.message.unwrap_or_default())
+}
+
+fn is_not_found(text: &str) -> bool {
+    text.contains("executable file not found")
+        || text.contains("no such file or directory")
+        || text.ends_with("exit code 127")
+        || text.ends_with("exit code 126")
+}
+
+fn refusal(error: &kube::Error) -> Failed {
+    let code = match error {
+        kube::Error::Api(status) => status.code,
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => status.as_u16(),
+        _ => 0,
+    };
+    match code {
+        // A WebSocket upgrade is a GET; newer API servers ask for `create` too and say which one is missing.
+        403 if error.to_string().contains("cannot create") => Failed::Forbidden { verb: "create" },
+        403 => Failed::Forbidden { verb: "get" },
+        404 => Failed::Gone,
+        _ if is_not_found(&error.to_string()) => Failed::NoInterpreter,
+        _ => Failed::Other(format!("exec: {}", plain(&error.to_string()))),
+    }
+}
+
+/// One line of at most 300 characters.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
+}
