@@ -5,6 +5,8 @@
 mod answer;
 mod exec;
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -43,7 +45,13 @@ pub async fn ask(evidence: &mut Evidence, client: &kube::Client, sample: usize, 
 
 async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit>, look: bool, deadline: Instant) {
     tracing::info!(pods = visits.len(), look, "asking from inside");
+    // One refusal is one for all pods of a namespace.
+    let refused: Mutex<BTreeSet<String>> = Mutex::default();
+    let refused = &refused;
     let asked = visits.into_iter().map(|visit| async move {
+        if refused.lock().is_ok_and(|refused| refused.contains(&visit.namespace)) {
+            return None;
+        }
         let end = (Instant::now() + ANSWER).min(deadline);
         let program = program(&visit, look);
         let answer = match tokio::time::timeout_at(end, exec::run(client, &visit, &program)).await {
@@ -51,10 +59,14 @@ async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit
             Ok(Err(failed)) => Err(failed),
             Err(_) => Err(Failed::TimedOut),
         };
-        (visit, answer)
+        if let (Err(Failed::Forbidden { .. }), Ok(mut refused)) = (&answer, refused.lock()) {
+            refused.insert(visit.namespace.clone());
+        }
+        Some((visit, answer))
     });
     let mut asked = futures::stream::iter(asked).buffered(AT_ONCE);
-    while let Some((visit, answer)) = asked.next().await {
+    while let Some(next) = asked.next().await {
+        let Some((visit, answer)) = next else { continue };
         match answer {
             Ok(told) => match evidence.inside.iter_mut().find(|known| is_of(known, &visit)) {
                 Some(known) => known.dials.extend(told.dials),

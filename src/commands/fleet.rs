@@ -41,7 +41,7 @@ async fn one(args: &Doctor, context: &str, deadline: Instant) -> Evidence {
     let mut source = args.source.clone();
     source.context = vec![context.to_owned()];
     let probing = Probing::of(args.no_probe, args.direct);
-    let plan = Plan { config: None, probing, as_client: false, deadline };
+    let plan = Plan { config: None, probing, inside: args.inside.sample(), as_client: false, deadline };
     match pipeline::live(&source, plan).await {
         Ok(evidence) => evidence,
         Err(error) => {
