@@ -84,6 +84,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   raytls snapshot -o ray.snapshot
+  raytls snapshot -o ray.snapshot --hash-names    for somebody who must not know whose it is
   raytls snapshot -n ray | raytls doctor --from -")]
     Snapshot(Snapshot),
     /// Print the smallest Role for each level of what the doctor can see
@@ -242,6 +243,9 @@ pub struct Snapshot {
     /// File to write; standard output when not given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace every name by another one, the same everywhere and in certificates too; verdicts stay. IP addresses stay
+    #[arg(long)]
+    pub hash_names: bool,
     /// One deadline for everything
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,

@@ -10,6 +10,7 @@ pub mod inside;
 pub mod keyring;
 pub mod local;
 pub mod manifests;
+pub mod pseudonyms;
 pub mod snapshot;
 pub(crate) mod tlsfile;
 pub(crate) mod tlskey;

@@ -22,8 +22,9 @@ pub use workload::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The version of the snapshot format written by this program.
-pub const FORMAT: u32 = 1;
+/// The version of the snapshot format written by this program. 1 knew no cert-manager, nothing from inside of pods and no
+/// modes of files; what came after it has defaults.
+pub const FORMAT: u32 = 2;
 
 /// All that was seen, at one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -449,3 +449,13 @@ fn one_cluster_of_a_fleet_fails_by_itself() {
     let two = run(&["snapshot", "--kubeconfig", &config, "--context", "there,elsewhere"]);
     assert_eq!(two.code, 2, "a snapshot is of one cluster");
 }
+
+#[test]
+fn snapshots_of_the_first_format_are_read() {
+    for (name, code, cause) in [("ca-empty", 1, Some("SEC03")), ("healthy-kuberay", 0, None)] {
+        let path = format!("{}/fixtures/snapshots/format-1-{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let ran = run(&["doctor", "--from", &path, "-o", "json"]);
+        let report = ran.json();
+        assert_eq!((ran.code, report["causes"][0]["code"].as_str()), (code, cause), "{name}: {}", ran.stdout);
+    }
+}

@@ -25,7 +25,7 @@ pub fn write(evidence: &Evidence, to: &mut dyn Write) -> io::Result<()> {
 /// Reads what [`write`] wrote, from a file or, for `-`, from `stdin`.
 ///
 /// # Errors
-/// When it cannot be read, is no snapshot, or one of a format that this program does not know.
+/// When it cannot be read, is no snapshot, or one of a format that this program does not know. Older formats are read.
 pub fn read(path: &Path, stdin: &mut dyn Read) -> Result<Evidence, Error> {
     let name = if path == Path::new("-") { "standard input".into() } else { path.to_string_lossy().into_owned() };
     let bytes = if path == Path::new("-") { disk::read_from(stdin) } else { disk::read(path) };
@@ -40,7 +40,7 @@ pub fn read(path: &Path, stdin: &mut dyn Read) -> Result<Evidence, Error> {
         return Err(other("a report, not a snapshot"));
     }
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
         Some(format) if format > u64::from(FORMAT) => {
             let text =
                 format!("{name}: a snapshot of format {format}, but this raytls knows {FORMAT}: use a newer raytls");
@@ -49,7 +49,9 @@ pub fn read(path: &Path, stdin: &mut dyn Read) -> Result<Evidence, Error> {
         Some(format) => return Err(other(&format!("a snapshot of format {format}, which is no longer read"))),
         None => return Err(other("JSON, but not a snapshot: it has no format")),
     }
-    serde_json::from_value(value).map_err(|error| other(&format!("a damaged snapshot ({error})")))
+    let evidence: Evidence =
+        serde_json::from_value(value).map_err(|error| other(&format!("a damaged snapshot ({error})")))?;
+    Ok(Evidence { format: FORMAT, ..evidence })
 }
 
 #[cfg(test)]
@@ -87,6 +89,7 @@ mod tests {
         assert!(read_text(r#"{"kind": "Report"}"#).unwrap_err().contains("a report, not a snapshot"));
         assert!(read_text("[]").unwrap_err().contains("has no format"));
         assert!(read_text(r#"{"format": 99}"#).unwrap_err().contains("use a newer raytls"));
+        assert!(read_text(r#"{"format": 0}"#).unwrap_err().contains("no longer read"));
         assert!(read_text(r#"{"format": 1}"#).unwrap_err().contains("a damaged snapshot"));
         let missing = read(Path::new("no/such/file"), &mut io::empty()).unwrap_err();
         assert_eq!(missing.to_string(), "no/such/file: no such file");

@@ -3,7 +3,7 @@ use tokio::time::Instant;
 use super::pipeline::{self, Plan, Probing};
 use super::{Error, output};
 use crate::cli::Snapshot;
-use crate::collect::snapshot;
+use crate::collect::{pseudonyms, snapshot};
 
 pub(super) fn run(args: &Snapshot) -> Result<u8, Error> {
     if args.source.all_contexts || args.source.context.len() > 1 {
@@ -14,6 +14,11 @@ pub(super) fn run(args: &Snapshot) -> Result<u8, Error> {
     let plan = Plan { config: None, probing, inside: args.inside.sample(), as_client: false, deadline };
     let evidence =
         pipeline::block_on(pipeline::live(&args.source, plan))?.map_err(|e| Error::unchecked(e.to_string()))?;
+    let evidence = match args.hash_names {
+        true => pseudonyms::rename(&evidence)
+            .map_err(|why| Error::unchecked(format!("{why}; without --hash-names the snapshot can be written")))?,
+        false => evidence,
+    };
     let mut text = Vec::new();
     snapshot::write(&evidence, &mut text).map_err(|e| Error::bug(e.to_string()))?;
     match &args.output {
