@@ -134,7 +134,7 @@ impl Found {
             Value::Array(items) => items.iter().for_each(|item| self.gather(item, field)),
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    if NAMED.contains(&field) {
+                    if NAMED.contains(&field) && !is_fixed(key) {
                         self.words.extend(words_of(key).map(str::to_ascii_lowercase));
                     }
                     self.gather(value, key);
@@ -146,7 +146,7 @@ impl Found {
 }
 
 /// Fields with words of the format, of standards and of API servers, which say nothing of their user.
-const FIXED: [&str; 21] = [
+const FIXED: [&str; 20] = [
     "algorithm",
     "alpn",
     "code",
@@ -162,7 +162,6 @@ const FIXED: [&str; 21] = [
     "reason",
     "resource",
     "shape",
-    "status",
     "type",
     "usages",
     "vantage",
@@ -171,7 +170,7 @@ const FIXED: [&str; 21] = [
 ];
 
 /// Fields in which words of the user stand among others.
-const PROSE: [&str; 6] = ["found", "message", "seen", "unreadable", "waiting", "why"];
+const PROSE: [&str; 9] = ["found", "impossible", "message", "seen", "status", "unreadable", "waiting", "why", "words"];
 
 /// Fields whose own fields have names of the user's.
 const NAMED: [&str; 8] =
@@ -203,7 +202,8 @@ impl Renamer {
                 let mut renamed = Map::new();
                 for (key, mut value) in std::mem::take(fields) {
                     self.value(&mut value, &key)?;
-                    renamed.insert(if named { self.words.replace(&key) } else { key }, value);
+                    let key = if named && !is_fixed(&key) { self.words.replace(&key) } else { key };
+                    renamed.insert(key, value);
                 }
                 *fields = renamed;
             }
