@@ -29,6 +29,7 @@ fuzz target dictionary:
 # The tables of docs/benchmarks.md.
 bench:
     cargo bench --bench verdict
+    cargo bench --bench scale
 
 # The pages that are generated.
 docs:

@@ -12,12 +12,13 @@ pub use field::{Mark, Marks};
 pub(crate) use redact::{kept_name, kept_value};
 pub use wanted::wanted;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use self::data::Settings;
 use self::field::{Field, Reading};
 use super::keyring::{Keyring, Pairing};
-use crate::evidence::{Container, Evidence, ObjectRef, Origin, Problem, Workload};
+use crate::evidence::{Container, Evidence, Mode, ObjectRef, Origin, Problem, Workload};
 
 /// One object as the API server or a manifest gives it.
 pub struct Object {
@@ -36,11 +37,59 @@ impl Object {
     }
 }
 
+/// What was read of some of the objects, before it is put together with the rest.
+pub struct Part {
+    evidence: Evidence,
+    /// RayJobs and RayServices of which the RayCluster was met.
+    made_by: Vec<ObjectRef>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        let nothing = Evidence::new(Mode::Live, String::new(), Timestamp::UNIX_EPOCH);
+        Part { evidence: nothing, made_by: Vec::new() }
+    }
+}
+
+impl Part {
+    /// Adds objects of a list, reduced. Secrets and ConfigMaps do not come this way.
+    pub fn add(&mut self, objects: Vec<Object>) {
+        let made_by = reduce(objects, &mut self.evidence, &mut Keyring::default());
+        self.made_by.extend(made_by);
+    }
+
+    /// Adds all that was read to the evidence, as [`assemble`] would have in one go.
+    pub fn join(parts: Vec<Part>, evidence: &mut Evidence) {
+        let mut made_by = Vec::new();
+        for mut part in parts {
+            workloads::merge(part.evidence.workloads, evidence);
+            evidence.services.append(&mut part.evidence.services);
+            evidence.ray_resources.append(&mut part.evidence.ray_resources);
+            evidence.gaps.append(&mut part.evidence.gaps);
+            evidence.problems.append(&mut part.evidence.problems);
+            made_by.append(&mut part.made_by);
+        }
+        stand_for(&made_by, evidence);
+        sort(evidence);
+    }
+}
+
 /// Adds the objects to the evidence, reduced and redacted, and their keys to the keyring.
 ///
 /// Order of objects does not matter but for an object that is given twice. Which values of Secrets and ConfigMaps are kept as text depends
 /// on the workloads, so these must come in the same call or an earlier one. The evidence comes out sorted.
 pub fn assemble(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) {
+    let made_by = reduce(objects, evidence, keys);
+    stand_for(&made_by, evidence);
+}
+
+/// The RayCluster that a RayJob or RayService made stands for it.
+fn stand_for(made_by: &[ObjectRef], evidence: &mut Evidence) {
+    evidence.workloads.retain(|workload| workload.group.is_none() || !made_by.contains(&workload.object));
+}
+
+/// [`assemble`], but for the objects that another one stands for, which it gives back.
+fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> Vec<ObjectRef> {
     let mut flat = Vec::new();
     for object in objects {
         flatten(object, 0, &mut flat, &mut evidence.problems);
@@ -67,8 +116,6 @@ pub fn assemble(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyrin
         }
         evidence.problems.extend(reading.problems);
     }
-    // The RayCluster that a RayJob or RayService made stands for it.
-    found.retain(|workload| workload.group.is_none() || !made_by.contains(&workload.object));
     workloads::merge(found, evidence);
 
     let settings = Settings::of(evidence);
@@ -78,6 +125,7 @@ pub fn assemble(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyrin
     }
     pairing.finish(keys);
     sort(evidence);
+    made_by
 }
 
 /// Every container of the evidence with its namespace, KubeRay's autoscalers included.

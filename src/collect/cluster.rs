@@ -3,9 +3,14 @@
 
 mod api;
 mod config;
+mod interrupt;
+mod lists;
 pub mod rights;
+mod slim;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use interrupt::Interrupt;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,8 +19,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 pub use self::api::is_name;
-use self::api::{Api, Failed, Listed, encoded};
+use self::api::{Api, Failed};
 pub use self::config::contexts;
+use self::lists::{KINDS, lists, place, role_rule};
 use self::rights::Rights;
 use super::assemble::{Object, assemble, wanted};
 use super::keyring::Keyring;
@@ -40,6 +46,8 @@ pub struct Options {
     pub no_secrets: bool,
     /// Time to reach the API server; zero means 10 s.
     pub connect_timeout: Duration,
+    /// What ends it before the deadline.
+    pub interrupt: Interrupt,
 }
 
 /// Why nothing could be collected.
@@ -51,6 +59,9 @@ pub enum Error {
     /// The API server did not answer, or not as one. One sentence with what to do.
     #[error("{0}")]
     Unreachable(String),
+    /// It was interrupted before the API server had said anything.
+    #[error("interrupted before the API server had answered")]
+    Interrupted,
 }
 
 /// What was collected, and the client to go on with.
@@ -65,18 +76,22 @@ pub struct Collected {
     pub rights: Rights,
 }
 
-/// Collects until `deadline`; what was had by then is returned with [`Evidence::incomplete`] set.
+/// Collects until `deadline` or the interrupt of the options; what was had by then is returned with
+/// [`Evidence::incomplete`] set.
 ///
 /// # Errors
-/// When there is no API server to ask.
+/// When there is no API server to ask, or it was interrupted before anything was had.
 pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, Error> {
     let given = options.namespace.as_deref().filter(|_| !options.all_namespaces);
     if let Some(name) = given.filter(|name| !is_name(name)) {
         return Err(Error::Config(format!("`{name}` cannot be the name of a namespace")));
     }
-    let way = config::way(options, deadline).await?;
+    let way = tokio::select! {
+        way = config::way(options, deadline) => way?,
+        () = options.interrupt.wait() => return Err(Error::Interrupted),
+    };
     let namespace = (!options.all_namespaces).then(|| given.unwrap_or(&way.namespace).to_string());
-    let api = Api { client: way.client.clone(), deadline };
+    let api = Api::new(way.client.clone(), deadline, options.interrupt.clone());
     greet(&api, &way).await?;
     let source = format!("{}, {}", way.name, place(namespace.as_deref()));
     let mut evidence = Evidence::new(Mode::Live, source, Timestamp::now());
@@ -85,11 +100,11 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
     }
     let mut keys = Keyring::default();
     let rights = Rights::ask(&api, namespace.as_deref()).await;
-    let objects = lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
-    assemble(objects, &mut evidence, &mut keys);
+    lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
     follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
     evidence.gaps.sort();
     evidence.gaps.dedup();
+    tracing::info!(requests = api.requests(), asked_again = api.asked_again(), "collected");
     Ok(Collected { evidence, keys, client: way.client, rights })
 }
 
@@ -97,46 +112,6 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
 const AT_ONCE: usize = 8;
 /// The most rounds of look-ups: an object found can name further ones, a handful of steps deep.
 const ROUNDS: usize = 8;
-
-/// A kind of object that is listed.
-struct Kind {
-    group: &'static str,
-    version: &'static str,
-    plural: &'static str,
-    kind: &'static str,
-    /// Whether the label selector holds for it.
-    selected: bool,
-}
-
-/// The API group of KubeRay's resources.
-const RAY: &str = "ray.io";
-
-const KINDS: [Kind; 8] = [
-    Kind { group: "", version: "v1", plural: "pods", kind: "Pod", selected: true },
-    Kind { group: "apps", version: "v1", plural: "deployments", kind: "Deployment", selected: true },
-    Kind { group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", selected: true },
-    Kind { group: "batch", version: "v1", plural: "jobs", kind: "Job", selected: true },
-    Kind { group: "", version: "v1", plural: "services", kind: "Service", selected: false },
-    Kind { group: RAY, version: "v1", plural: "rayclusters", kind: "RayCluster", selected: false },
-    Kind { group: RAY, version: "v1", plural: "rayjobs", kind: "RayJob", selected: false },
-    Kind { group: RAY, version: "v1", plural: "rayservices", kind: "RayService", selected: false },
-];
-
-impl Kind {
-    fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
-    }
-
-    fn path(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { "/api" } else { "/apis" };
-        let inside = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
-        format!("{root}/{}{inside}/{}", self.api_version(), self.plural)
-    }
-
-    fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
-    }
-}
 
 /// Makes sure that a Kubernetes API server answers, and that it takes the credentials, within the time to connect.
 async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
@@ -149,6 +124,7 @@ async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
     let check =
         "check that the cluster runs and that this machine reaches it (VPN, tunnel, proxy), or use another context";
     let text = match failed {
+        Failed::Interrupted => return Err(Error::Interrupted),
         Failed::Unauthorized => {
             format!(
                 "the API server {url} refused the credentials of {name} (401): log in again, or use another context"
@@ -180,6 +156,9 @@ async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
                 "{url} of {name} is no Kubernetes API server: it does not know /version; mend the server of the kubeconfig"
             )
         }
+        Failed::TooLarge => {
+            format!("{url} of {name} is no Kubernetes API server: {failed}; mend the server of the kubeconfig")
+        }
         Failed::Nonsense(what) => {
             format!(
                 "{url} of {name} is no Kubernetes API server: {what}; mend the server of the kubeconfig, or log in to the proxy before it"
@@ -201,98 +180,8 @@ async fn exists(api: &Api, namespace: &str, way: &config::Way) -> Result<(), Err
     }
 }
 
-/// Every object of the kinds above, as far as it can be had; the rest becomes gaps.
-async fn lists(
-    api: &Api,
-    rights: &Rights,
-    namespace: Option<&str>,
-    selector: Option<&str>,
-    evidence: &mut Evidence,
-) -> Vec<Object> {
-    let query = selector.map_or_else(String::new, |selector| format!("labelSelector={}", encoded(selector)));
-    let asked = KINDS.iter().map(|kind| {
-        let query = if kind.selected { query.as_str() } else { "" };
-        async move {
-            if !rights.may_list(kind.group, kind.plural) {
-                return (kind, Listed { items: Vec::new(), failed: Some(Failed::Forbidden) });
-            }
-            (kind, api.list(&kind.path(namespace), &kind.api_version(), kind.kind, query).await)
-        }
-    });
-    let found: Vec<(&Kind, Listed)> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
-    let clusters = selector.map(|_| clusters_of(found.iter().flat_map(|(_, listed)| &listed.items)));
-    let mut objects = Vec::new();
-    let mut refused: BTreeMap<&str, Vec<&Kind>> = BTreeMap::new();
-    for (kind, listed) in found {
-        match listed.failed {
-            None => {}
-            // The operator is not installed: there are none.
-            Some(Failed::NotFound { .. }) if kind.group == RAY => {}
-            Some(Failed::Forbidden) => refused.entry(kind.group).or_default().push(kind),
-            Some(failed) => missed(kind, namespace, &failed, evidence),
-        }
-        let theirs = |item: &Value| kind.group != RAY || clusters.as_ref().is_none_or(|names| owns(item, names));
-        let items = listed.items.into_iter().filter(theirs);
-        objects.extend(items.map(Object::live));
-    }
-    for kinds in refused.values() {
-        forbidden(kinds, namespace, evidence);
-    }
-    objects
-}
-
-/// Namespace and name of the Ray clusters that the selected pods belong to.
-fn clusters_of<'v>(items: impl Iterator<Item = &'v Value>) -> BTreeSet<(String, String)> {
-    let pods = items.filter(|item| text(item, "/kind") == "Pod");
-    pods.map(|pod| (text(pod, "/metadata/namespace").into(), text(pod, "/metadata/labels/ray.io~1cluster").into()))
-        .collect()
-}
-
-/// Whether a resource of Ray is one of these clusters, or made one of them.
-fn owns(item: &Value, clusters: &BTreeSet<(String, String)>) -> bool {
-    let names = ["/metadata/name", "/status/rayClusterName", "/status/activeServiceStatus/rayClusterName"];
-    names.iter().any(|path| clusters.contains(&(text(item, "/metadata/namespace").into(), text(item, path).into())))
-}
-
 fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn missed(kind: &Kind, namespace: Option<&str>, failed: &Failed, evidence: &mut Evidence) {
-    if *failed == Failed::TimedOut {
-        evidence.incomplete = true;
-    }
-    evidence.gaps.push(Gap {
-        what: format!("{} objects of {}", kind.kind, place(namespace)),
-        why: why(failed, "list", &kind.resource(), namespace).to_string(),
-        needs: None,
-        code: None,
-    });
-}
-
-/// One gap per API group, with the one rule that opens all of it.
-fn forbidden(kinds: &[&Kind], namespace: Option<&str>, evidence: &mut Evidence) {
-    let [first, others @ ..] = kinds else { return };
-    let more: Vec<&str> = others.iter().map(|kind| kind.kind).collect();
-    let more = if more.is_empty() { String::new() } else { format!("(and {}) ", more.join(", ")) };
-    let resources: Vec<&str> = kinds.iter().map(|kind| kind.plural).collect();
-    let all: Vec<String> = kinds.iter().map(|kind| kind.resource()).collect();
-    let role = if namespace.is_some() { "Role" } else { "ClusterRole" };
-    evidence.gaps.push(Gap {
-        what: format!("{} objects {more}of {}", first.kind, place(namespace)),
-        why: why(&Failed::Forbidden, "list", &all.join(", "), namespace).to_string(),
-        needs: Some(role_rule(role, first.group, &resources, &["list"])),
-        code: (first.group == RAY).then(|| "PRM03".into()),
-    });
-}
-
-/// The rule of a `Role` or `ClusterRole` that would have helped.
-fn role_rule(role: &str, group: &str, resources: &[&str], verbs: &[&str]) -> String {
-    format!("{role} rule: apiGroups {:?}, resources {resources:?}, verbs {verbs:?}", [group])
-}
-
-fn place(namespace: Option<&str>) -> String {
-    namespace.map_or_else(|| "all namespaces".into(), |name| format!("namespace {name}"))
 }
 
 /// Reads the Secrets and ConfigMaps that the evidence names, until none is left that was not asked for.
@@ -377,7 +266,7 @@ fn lost(object: ObjectRef, look: Look, evidence: &mut Evidence) {
                 ));
                 code = Some("PRM01".into());
             }
-            evidence.incomplete |= failed == Failed::TimedOut;
+            evidence.incomplete |= failed.is_late();
             why(&failed, "get", resource, Some(&object.namespace))
         }
     };
@@ -390,6 +279,7 @@ fn why(failed: &Failed, verb: &str, resource: &str, namespace: Option<&str>) -> 
         Failed::Forbidden => {
             Why::Forbidden { verb: verb.into(), resource: resource.into(), namespace: namespace.map(str::to_string) }
         }
+        Failed::Interrupted => Why::Interrupted,
         Failed::TimedOut => Why::TimedOut,
         other => Why::Unreadable(other.to_string()),
     }

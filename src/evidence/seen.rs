@@ -38,6 +38,8 @@ pub enum Why {
     NotAsked,
     /// The render does not hold the object; the cluster may.
     NotInManifests,
+    /// Ctrl-C came before the answer.
+    Interrupted,
     /// No answer within the time that was given.
     TimedOut,
     /// An answer that makes no sense, or an I/O error.
@@ -127,6 +129,7 @@ impl std::fmt::Display for Why {
             Why::NotYetMade => write!(f, "not made yet"),
             Why::NotAsked => write!(f, "not asked for"),
             Why::NotInManifests => write!(f, "not in the given manifests"),
+            Why::Interrupted => write!(f, "interrupted before it was there"),
             Why::TimedOut => write!(f, "no answer in time"),
             Why::Unreadable(what) => write!(f, "unreadable: {what}"),
             Why::OutOfReach(what) => write!(f, "cannot be read from here: {what}"),

@@ -1,7 +1,9 @@
 //! Requests to the API server, bounded in time and size. Bodies never reach a log: kube's own typed requests write
 //! one that does not parse to `warn`, a Secret included.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, StatusCode};
@@ -9,12 +11,15 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::interrupt::Interrupt;
+use super::slim;
+
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Pauses before an overloaded API server is asked again. kube's own policy goes on for minutes and hides the reason.
 const RETRIES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
-/// The most bytes of one answer.
-const BODY: usize = 64 << 20;
+/// The most bytes of one answer. etcd takes objects of 1.5 MiB; a page that is larger is asked for in smaller ones.
+const BODY: usize = 16 << 20;
 /// Objects per page of a list.
 const PAGE: usize = 500;
 /// The most pages of one list.
@@ -34,8 +39,12 @@ pub(super) enum Failed {
     Unauthorized,
     /// Another error status, with the server's message.
     Status(u16, String),
+    /// Ctrl-C.
+    Interrupted,
     /// No answer in time.
     TimedOut,
+    /// More bytes than are read.
+    TooLarge,
     /// No connection.
     Connect(String),
     /// The credentials of the kubeconfig could not be had.
@@ -45,19 +54,53 @@ pub(super) enum Failed {
 }
 
 /// The API server.
-#[derive(Clone)]
 pub(super) struct Api {
-    pub(super) client: kube::Client,
-    pub(super) deadline: Instant,
+    client: kube::Client,
+    deadline: Instant,
+    interrupt: Interrupt,
+    requests: AtomicUsize,
+    again: AtomicUsize,
 }
 
-/// What a list gave: all, or the part that came before the failure.
-pub(super) struct Listed {
-    pub(super) items: Vec<Value>,
-    pub(super) failed: Option<Failed>,
+/// What a list gives, bit by bit.
+pub(super) enum Page {
+    /// The next items.
+    Items(Vec<Value>),
+    /// What came before is void: the list begins anew.
+    Anew,
 }
+
+/// A failure, and whether the same may be asked again.
+struct Refused {
+    failed: Failed,
+    again: Again,
+}
+
+enum Again {
+    No,
+    /// The API server is overloaded; so long it asks to be left alone.
+    Later(Option<Duration>),
+    /// The connection ended before a byte of the answer, as one does on which the server had just given up.
+    Once,
+}
+
+type Parse = fn(&[u8]) -> serde_json::Result<Value>;
 
 impl Api {
+    pub(super) fn new(client: kube::Client, deadline: Instant, interrupt: Interrupt) -> Self {
+        Api { client, deadline, interrupt, requests: AtomicUsize::new(0), again: AtomicUsize::new(0) }
+    }
+
+    /// Requests that were made so far.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that were made for the second or third time.
+    pub(super) fn asked_again(&self) -> usize {
+        self.again.load(Ordering::Relaxed)
+    }
+
     /// One object or document.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failed> {
         self.get_within(path, ANSWER).await
@@ -65,86 +108,163 @@ impl Api {
 
     /// As [`Api::get`], with its own limit.
     pub(super) async fn get_within(&self, path: &str, limit: Duration) -> Result<Value, Failed> {
-        let end = (Instant::now() + limit).min(self.deadline);
-        let patient = async {
-            for pause in RETRIES {
-                match self.ask(path).await {
-                    Err(Failed::Status(429 | 503 | 504, _)) => tokio::time::sleep(pause).await,
-                    answer => return answer,
-                }
-            }
-            self.ask(path).await
-        };
-        timeout_at(end, patient).await.unwrap_or(Err(Failed::TimedOut))
+        self.read(path, limit, |bytes| serde_json::from_slice(bytes)).await
     }
 
-    /// Every object of a list, page by page. `query` is empty or `labelSelector=…`, encoded.
-    pub(super) async fn list(&self, path: &str, api_version: &str, kind: &str, query: &str) -> Listed {
-        let mut items = Vec::new();
+    /// Every object of a list, page by page. `query` is empty, or an encoded selector. What came is whole when this
+    /// gives none, and the part before the failure otherwise.
+    ///
+    /// The token of a page expires after minutes, and then the list begins anew, once.
+    pub(super) async fn list(&self, path: &str, query: &str, mut each: impl FnMut(Page)) -> Option<Failed> {
+        let mut tokens = BTreeSet::new();
         let mut next = String::new();
+        let mut size = PAGE;
+        let mut anew = false;
         for _ in 0..PAGES {
-            let mut page = format!("{path}?limit={PAGE}");
+            let mut page = format!("{path}?limit={size}");
             if !query.is_empty() {
                 page = format!("{page}&{query}");
             }
             if !next.is_empty() {
                 page = format!("{page}&continue={}", encoded(&next));
             }
-            let mut list = match self.get(&page).await {
+            let mut list = match self.read(&page, ANSWER, slim::from_slice).await {
                 Ok(list) => list,
-                Err(failed) => return Listed { items, failed: Some(failed) },
+                Err(Failed::TooLarge) if size > 1 => {
+                    size = (size / 10).max(1);
+                    tracing::info!(path, size, "the page is too large: asking for smaller ones");
+                    continue;
+                }
+                Err(Failed::Status(410, _)) if !next.is_empty() && !anew => {
+                    tracing::info!(path, "the page has expired: the list begins anew");
+                    anew = true;
+                    next.clear();
+                    tokens.clear();
+                    each(Page::Anew);
+                    continue;
+                }
+                Err(failed) => return Some(failed),
             };
-            let Some(Value::Array(found)) = list.get_mut("items").map(Value::take) else {
-                let failed = Failed::Nonsense("the answer to a list has no items".into());
-                return Listed { items, failed: Some(failed) };
-            };
-            items.extend(found.into_iter().map(|item| typed(item, api_version, kind)));
             next = list.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_string();
+            match list.get_mut("items").map(Value::take) {
+                Some(Value::Array(items)) => each(Page::Items(items)),
+                // As Go writes a list that was never filled.
+                Some(Value::Null) if list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {}
+                _ => return Some(Failed::Nonsense("the answer to a list has no items".into())),
+            }
             if next.is_empty() {
-                return Listed { items, failed: None };
+                return None;
+            }
+            if !tokens.insert(next.clone()) {
+                return Some(Failed::Nonsense("its pages go in a circle: a continue token came twice".into()));
             }
         }
-        Listed { items, failed: Some(Failed::Nonsense(format!("the list has more than {PAGES} pages"))) }
+        Some(Failed::Nonsense(format!("the list has more than {PAGES} pages")))
+    }
+
+    /// Asks, and asks again where that cannot hide a fault: at most twice, and never beyond the time that is left.
+    async fn read(&self, path: &str, limit: Duration, parse: Parse) -> Result<Value, Failed> {
+        let end = (Instant::now() + limit).min(self.deadline);
+        let patient = async {
+            let mut pauses = RETRIES.iter();
+            loop {
+                let Refused { failed, again } = match self.ask(path, parse).await {
+                    Ok(value) => return Ok(value),
+                    Err(refused) => refused,
+                };
+                let pause = match (again, pauses.next()) {
+                    (Again::No, _) | (_, None) => return Err(failed),
+                    (Again::Once, Some(pause)) => {
+                        pauses = [].iter();
+                        *pause
+                    }
+                    (Again::Later(asked), Some(pause)) => asked.unwrap_or(*pause).max(*pause),
+                };
+                if Instant::now() + pause >= end {
+                    return Err(failed);
+                }
+                self.again.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(path, %failed, ?pause, "asking again");
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.interrupt.wait() => Err(Failed::Interrupted),
+            answer = timeout_at(end, patient) => answer.unwrap_or(Err(Failed::TimedOut)),
+        }
     }
 
     /// Posts a review of rights, which is answered and not stored.
     pub(super) async fn review(&self, path: &str, review: &Value) -> Result<Value, Failed> {
         let request = Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
-        let asked = self.answer(path, request, review.to_string().into_bytes());
-        timeout_at((Instant::now() + ANSWER).min(self.deadline), asked).await.unwrap_or(Err(Failed::TimedOut))
+        let asked = self.answer(path, request, review.to_string().into_bytes(), |bytes| serde_json::from_slice(bytes));
+        let end = (Instant::now() + ANSWER).min(self.deadline);
+        tokio::select! {
+            biased;
+            () = self.interrupt.wait() => Err(Failed::Interrupted),
+            answer = timeout_at(end, asked) => {
+                answer.map_or(Err(Failed::TimedOut), |answer| answer.map_err(|refused| refused.failed))
+            }
+        }
     }
 
-    async fn ask(&self, path: &str) -> Result<Value, Failed> {
-        self.answer(path, Request::get(path), Vec::new()).await
+    async fn ask(&self, path: &str, parse: Parse) -> Result<Value, Refused> {
+        self.answer(path, Request::get(path), Vec::new(), parse).await
     }
 
-    async fn answer(&self, path: &str, request: http::request::Builder, body: Vec<u8>) -> Result<Value, Failed> {
+    async fn answer(
+        &self,
+        path: &str,
+        request: http::request::Builder,
+        body: Vec<u8>,
+        parse: Parse,
+    ) -> Result<Value, Refused> {
+        let for_good = |failed: Failed| Refused { failed, again: Again::No };
         let request = request
             .header(http::header::ACCEPT, "application/json")
             .body(kube::client::Body::from(body))
-            .map_err(|error| Failed::Nonsense(format!("{path} cannot be asked for: {error}")))?;
-        let response = self.client.send(request).await.map_err(|error| not_sent(&error))?;
+            .map_err(|error| for_good(Failed::Nonsense(format!("{path} cannot be asked for: {error}"))))?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let response = self.client.send(request).await.map_err(|error| {
+            let again = if is_cut_off(&error) { Again::Once } else { Again::No };
+            Refused { failed: not_sent(&error), again }
+        })?;
         let status = response.status();
+        let after = retry_after(response.headers());
         let body = match Limited::new(response.into_body(), BODY).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(Failed::Nonsense(format!("the answer is larger than {} MiB", BODY >> 20)));
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(for_good(Failed::TooLarge)),
+            Err(error) => {
+                let text = format!("the answer broke off: {}", root_cause(error.as_ref()));
+                return Err(for_good(Failed::Connect(text)));
             }
-            Err(error) => return Err(Failed::Connect(format!("the answer broke off: {}", root_cause(error.as_ref())))),
         };
-        let value = serde_json::from_slice::<Value>(&body);
-        match (status, value) {
-            (StatusCode::OK | StatusCode::CREATED, Ok(value)) if value.is_object() => Ok(value),
-            (StatusCode::OK, _) => Err(Failed::Nonsense(format!("it answered with {}", kind_of(&body)))),
-            (StatusCode::UNAUTHORIZED, _) => Err(Failed::Unauthorized),
-            (StatusCode::FORBIDDEN, Ok(_)) => Err(Failed::Forbidden),
-            (StatusCode::NOT_FOUND, value) => Err(Failed::NotFound { status: value.is_ok() }),
+        let value = parse(&body);
+        let again = match status.as_u16() {
+            429 | 503 | 504 => Again::Later(after),
+            _ => Again::No,
+        };
+        let failed = match (status, value) {
+            (StatusCode::OK | StatusCode::CREATED, Ok(value)) if value.is_object() => return Ok(value),
+            (StatusCode::OK, _) => Failed::Nonsense(format!("it answered with {}", kind_of(&body))),
+            (StatusCode::UNAUTHORIZED, _) => Failed::Unauthorized,
+            (StatusCode::FORBIDDEN, Ok(_)) => Failed::Forbidden,
+            (StatusCode::NOT_FOUND, value) => Failed::NotFound { status: value.is_ok() },
             (status, Ok(value)) => {
                 let message = value.get("message").and_then(Value::as_str).unwrap_or("no message");
-                Err(Failed::Status(status.as_u16(), plain(message)))
+                Failed::Status(status.as_u16(), plain(message))
             }
-            (status, Err(_)) => Err(Failed::Status(status.as_u16(), kind_of(&body))),
-        }
+            (status, Err(_)) => Failed::Status(status.as_u16(), kind_of(&body)),
+        };
+        Err(Refused { failed, again })
+    }
+}
+
+impl Failed {
+    /// Whether time or patience ended before an answer.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self, Failed::Interrupted | Failed::TimedOut)
     }
 }
 
@@ -155,7 +275,9 @@ impl std::fmt::Display for Failed {
             Failed::NotFound { .. } => f.write_str("the API server does not know it"),
             Failed::Unauthorized => f.write_str("the API server refused the credentials"),
             Failed::Status(code, message) => write!(f, "the API server answered {code}: {message}"),
+            Failed::Interrupted => f.write_str("interrupted"),
             Failed::TimedOut => f.write_str("no answer in time"),
+            Failed::TooLarge => write!(f, "the answer is larger than {} MiB", BODY >> 20),
             Failed::Connect(text) => write!(f, "the connection failed: {text}"),
             Failed::Credentials(text) => write!(f, "the credentials could not be had: {text}"),
             Failed::Nonsense(text) => f.write_str(text),
@@ -180,15 +302,6 @@ pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 253 && text.chars().all(ok) && text != "." && text != ".."
 }
 
-/// Items of typed lists come without `apiVersion` and `kind`.
-fn typed(mut item: Value, api_version: &str, kind: &str) -> Value {
-    if let Value::Object(fields) = &mut item {
-        fields.entry("apiVersion").or_insert_with(|| api_version.into());
-        fields.entry("kind").or_insert_with(|| kind.into());
-    }
-    item
-}
-
 fn not_sent(error: &kube::Error) -> Failed {
     if let kube::Error::Auth(error) = error {
         return Failed::Credentials(plain(&error.to_string()));
@@ -207,6 +320,28 @@ fn not_sent(error: &kube::Error) -> Failed {
         cause = inner.source();
     }
     Failed::Connect(plain(&root_cause(error)))
+}
+
+/// Whether the connection ended before a byte of the answer.
+fn is_cut_off(error: &kube::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    for _ in 0..16 {
+        let Some(inner) = cause else { break };
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return true;
+        }
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+/// Seconds of a `Retry-After`; a date there is passed over.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
