@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod fleet;
 mod gate;
+mod interrupt;
 mod output;
 mod pipeline;
 mod probe;

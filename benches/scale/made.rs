@@ -263,8 +263,10 @@ fn raw(template: &Value) -> Value {
     let mut spec = template.clone();
     spec.as_object_mut().unwrap().retain(|field, _| matches!(field.as_str(), "containers" | "volumes"));
     let container = spec["containers"][0].as_object_mut().unwrap();
-    container.retain(|field, _| matches!(field.as_str(), "env" | "image" | "name" | "ports" | "resources" | "volumeMounts"));
-    let own = |env: &Value| !matches!(env["name"].as_str().unwrap(), "FQ_RAY_IP" | "RAY_ADDRESS" | "RAY_IP" | "RAY_PORT");
+    container
+        .retain(|field, _| matches!(field.as_str(), "env" | "image" | "name" | "ports" | "resources" | "volumeMounts"));
+    let own =
+        |env: &Value| !matches!(env["name"].as_str().unwrap(), "FQ_RAY_IP" | "RAY_ADDRESS" | "RAY_IP" | "RAY_PORT");
     let env: Vec<Value> = container["env"].as_array().unwrap().iter().filter(|env| own(env)).cloned().collect();
     container.insert("env".into(), env.into());
     json!({"metadata": {}, "spec": spec})
@@ -294,7 +296,8 @@ fn pod(cluster: &str, namespace: &str, group: usize, spec: &Value) -> String {
             "containerID": "containerd://0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
         }])
     };
-    let conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition);
+    let conditions =
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition);
     let mut status = json!({
         "phase": "Running", "hostIP": "192.168.4.17", "hostIPs": [{"ip": "192.168.4.17"}], "podIP": "@IP@", "podIPs": [{"ip": "@IP@"}],
         "startTime": "2026-11-20T09:00:00Z", "qosClass": "Guaranteed",
@@ -359,7 +362,8 @@ fn deployment(name: &str) -> String {
 
 fn stranger(at: usize) -> String {
     let name = format!("web-{:04}", at / REPLICAS);
-    let mut of_pod = metadata("shop", &format!("{name}-5d4f8c7b9-{at:05}"), json!({"app": name, "pod-template-hash": "5d4f8c7b9"}));
+    let mut of_pod =
+        metadata("shop", &format!("{name}-5d4f8c7b9-{at:05}"), json!({"app": name, "pod-template-hash": "5d4f8c7b9"}));
     of_pod["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{name}-5d4f8c7b9"), "controller": true}]);
     of_pod["managedFields"] = managed(&web(&name));
     json!({"metadata": of_pod, "spec": web(&name), "status": {"phase": "Running", "podIPs": [{"ip": address(100_000 + at).to_string()}]}})

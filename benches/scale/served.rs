@@ -68,7 +68,10 @@ fn respond(made: &Made, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             } else {
                 String::new()
             };
-            format!(r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"7"{more}}},"items":[{}]}}"#, items.join(","))
+            format!(
+                r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"7"{more}}},"items":[{}]}}"#,
+                items.join(",")
+            )
         }),
         _ => None,
     };

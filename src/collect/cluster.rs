@@ -134,7 +134,7 @@ async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
             format!("the credentials of {name} could not be had: {why}; log in again, or use another context")
         }
         Failed::TimedOut => {
-            let seconds = way.connect.as_secs_f32();
+            let seconds = (way.connect.as_secs_f32() * 10.0).round() / 10.0;
             format!("the API server {url} of {name} did not answer within {seconds} s: {check}")
         }
         Failed::Connect(why) if why.contains("ertificate") => {

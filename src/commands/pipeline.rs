@@ -8,10 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Error, output, say};
+use super::{Error, interrupt, output, say};
 use crate::checks::{self, Case};
 use crate::cli::{Inconclusive, Judge, Source};
 use crate::collect::cluster::{self, Collected};
+use crate::collect::keyring::Keyring;
 use crate::collect::{inside, local};
 use crate::diagnose::causes::causes;
 use crate::evidence::{Evidence, Gap, Mode};
@@ -29,6 +30,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// The time to judge what was seen, when seeing it took all there was.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
+
+/// How long an interrupt may wait for its effect on work that cannot be stopped.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Stack of a thread that reads documents: YAML nested as deep as is allowed takes some MiB of it.
 const STACK: usize = 64 << 20;
@@ -159,17 +163,28 @@ pub(super) fn within<T: Send + 'static>(
         .stack_size(STACK)
         .spawn(move || sender.send(work()))
         .map_err(|e| Error::unchecked(format!("cannot start: {e}")))?;
-    receiver.recv_timeout(timeout).map_err(|error| match error {
-        RecvTimeoutError::Timeout => {
-            Error::unchecked(format!("the deadline passed before {what} was done; see --timeout"))
+    let (end, interrupts) = (Instant::now() + timeout, interrupt::count());
+    loop {
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now()).min(PATIENCE)) {
+            Ok(done) => return Ok(done),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::bug(format!("{what} failed"))),
+            Err(RecvTimeoutError::Timeout) if interrupt::count() > interrupts => {
+                return Err(Error::unchecked(format!("interrupted before {what} was done")));
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => {
+                let text = format!("the deadline passed before {what} was done; see --timeout");
+                return Err(Error::unchecked(text));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
-        RecvTimeoutError::Disconnected => Error::bug(format!("{what} failed")),
-    })
+    }
 }
 
 /// Judges the evidence of a live cluster, which may have taken all of the time: some is left for judging then.
 pub(super) fn judged(evidence: Evidence, judge: &Judge, deadline: Instant) -> Result<Report, Error> {
-    let left = deadline.saturating_duration_since(Instant::now()).max(GRACE);
+    // Whoever interrupts does not want to wait for the deadline.
+    let left = if interrupt::count() > 0 { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) };
+    let left = left.max(GRACE);
     let judge = judge.clone();
     within(left, "judging what was seen", move || report(&evidence, &judge, false))
 }
@@ -197,17 +212,18 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
         selector: source.selector.clone(),
         no_secrets: source.no_secrets,
         connect_timeout: CONNECT.min(deadline.saturating_duration_since(Instant::now())),
+        interrupt: interrupt::first().clone(),
     };
-    let mut collected = tokio::select! {
-        collected = cluster::collect(&options, deadline) => collected?,
-        () = interrupted("the API server had not told all, so nothing of it is judged") => {
+    let mut collected = match cluster::collect(&options, deadline).await {
+        Err(cluster::Error::Interrupted) => {
             let mut nothing = Evidence::new(Mode::Live, "interrupted", clock());
             nothing.incomplete = true;
             return Ok(nothing);
         }
+        collected => collected?,
     };
     if as_client {
-        collected = with_shell(collected, deadline).await?;
+        collected = with_shell(collected, deadline).await;
     }
     if let Some(sample) = inside {
         collected = from_inside(collected, sample, deadline).await;
@@ -219,22 +235,35 @@ pub(super) async fn live(source: &Source, plan: Plan) -> Result<Evidence, cluste
 async fn from_inside(mut collected: Collected, sample: usize, deadline: Instant) -> Collected {
     let interrupted = tokio::select! {
         () = inside::ask(&mut collected.evidence, &collected.client, sample, deadline) => false,
-        () = interrupted("the pods that had not answered by then are not judged from inside") => true,
+        () = interrupt::first().wait() => true,
     };
     collected.evidence.incomplete |= interrupted;
     collected
 }
 
-/// Adds this shell. A file of its `RAY_TLS_*` may be a pipe that nobody closes.
-async fn with_shell(mut collected: Collected, deadline: Instant) -> Result<Collected, cluster::Error> {
+/// Adds this shell. A file of its `RAY_TLS_*` may be a pipe that nobody closes; what the cluster told is kept then.
+async fn with_shell(collected: Collected, deadline: Instant) -> Collected {
+    let Collected { mut evidence, mut keys, client, rights } = collected;
+    let mut without = evidence.clone();
     let read = tokio::task::spawn_blocking(move || {
-        local::add(&mut collected.evidence, &mut collected.keys);
-        collected
+        local::add(&mut evidence, &mut keys);
+        (evidence, keys)
     });
-    match tokio::time::timeout_at(deadline, read).await {
-        Ok(Ok(collected)) => Ok(collected),
-        _ => Err(cluster::Error::Config("the files of this shell's RAY_TLS_* could not be read in time".into())),
+    let read = tokio::select! {
+        read = tokio::time::timeout_at(deadline, read) => read.ok().and_then(Result::ok),
+        () = interrupt::first().wait() => None,
+    };
+    if let Some((evidence, keys)) = read {
+        return Collected { evidence, keys, client, rights };
     }
+    without.incomplete = true;
+    without.gaps.push(Gap {
+        what: "this shell".into(),
+        why: "the files of its RAY_TLS_* could not be read in time".into(),
+        needs: None,
+        code: None,
+    });
+    Collected { evidence: without, keys: Keyring::default(), client, rights }
 }
 
 /// Adds what the ports of the collected cluster show.
@@ -258,16 +287,8 @@ async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Ev
     let mut seen = Vec::new();
     tokio::select! {
         () = run(dials, &keys, &route, deadline, &mut seen) => {}
-        () = interrupted("the ports that had not answered by then are not judged") => evidence.incomplete = true,
+        () = interrupt::first().wait() => evidence.incomplete = true,
     }
     evidence.handshakes = seen;
     evidence
-}
-
-/// Waits for Ctrl-C, and says what that leaves out.
-pub(super) async fn interrupted(left_out: &str) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return std::future::pending().await;
-    }
-    say(&format!("raytls: interrupted: {left_out}"));
 }

@@ -1,7 +1,7 @@
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use super::{Error, output, pipeline};
+use super::{Error, interrupt, output, pipeline};
 use crate::cli::{Inconclusive, Probe};
 use crate::collect::files;
 use crate::collect::keyring::Keyring;
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
     evidence.incomplete = pipeline::block_on(async {
         tokio::select! {
             () = all => false,
-            () = pipeline::interrupted("the ports that had not answered by then are not judged") => true,
+            () = interrupt::first().wait() => true,
         }
     })?;
     evidence.handshakes = seen;

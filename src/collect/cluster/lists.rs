@@ -136,14 +136,8 @@ async fn one(
     query: String,
     only: Option<BTreeSet<Name>>,
 ) -> List {
-    let new = || List {
-        kind,
-        part: Part::default(),
-        clusters: BTreeSet::new(),
-        failed: None,
-        strange: None,
-        begun: false,
-    };
+    let new =
+        || List { kind, part: Part::default(), clusters: BTreeSet::new(), failed: None, strange: None, begun: false };
     let mut list = new();
     if !rights.may_list(kind.group, kind.plural) {
         return List { failed: Some(Failed::Forbidden), ..list };
@@ -169,7 +163,8 @@ impl List {
     fn typed(&mut self, mut item: Value, api_version: &str) -> Option<Value> {
         let kind = self.kind.kind;
         let Value::Object(fields) = &mut item else {
-            self.strange.get_or_insert_with(|| "the API server's list has an item that is no object: it is left out".into());
+            self.strange
+                .get_or_insert_with(|| "the API server's list has an item that is no object: it is left out".into());
             return None;
         };
         fields.entry("apiVersion").or_insert_with(|| api_version.into());
