@@ -2,7 +2,7 @@
 //!
 //! An API server in this process gives 20 RayClusters as KubeRay makes them; the program itself is the child that is
 //! measured, so that the server's memory does not count. Prints the tables of `docs/benchmarks.md`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 #[path = "scale/made.rs"]
 mod made;

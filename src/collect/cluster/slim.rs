@@ -102,9 +102,11 @@ mod tests {
     #[test]
     fn what_is_no_json_is_an_error_also_in_what_is_passed_over() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let hidden = format!("{{\"managedFields\": {deep}}}");
-        for text in ["", "{", "{} x", "{\"managedFields\": [}", "{\"managedFields\": 1", &deep, &hidden] {
-            assert!(from_slice(text.as_bytes()).is_err(), "{:.40}", text);
+        for text in ["", "{", "{} x", "{\"managedFields\": [}", "{\"managedFields\": 1", &deep] {
+            assert!(from_slice(text.as_bytes()).is_err(), "{text:.40}");
         }
+        // What is passed over may be of any depth.
+        let hidden = format!("{{\"managedFields\": {deep}}}");
+        assert_eq!(from_slice(hidden.as_bytes()).unwrap(), json!({}));
     }
 }
