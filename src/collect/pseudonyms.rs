@@ -281,42 +281,44 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
     }
 
-    fn snapshots() -> Vec<Evidence> {
-        let names = ["snapshots/format-1-ca-empty.json", "snapshots/format-1-healthy-kuberay.json"];
-        let mut all: Vec<Evidence> =
-            names.iter().map(|name| snapshot::read(&fixture(name), &mut io::empty()).unwrap()).collect();
-        let files = ["django-ray/overlays_dev-tls.yaml", "django-ray/script-secret.yaml"].map(fixture);
-        all.push(manifests::collect(&files, &mut io::empty(), "2026-12-01T00:00:00Z".parse().unwrap()).unwrap().0);
-        all
-    }
-
     #[test]
     fn verdicts_stay_under_other_names() {
-        for evidence in snapshots() {
+        for name in ["ca-empty", "healthy-kuberay"] {
+            let path = fixture(&format!("snapshots/format-1-{name}.json"));
+            let evidence = snapshot::read(&path, &mut io::empty()).unwrap();
             let renamed = rename(&evidence).unwrap();
-            assert_eq!(judged(&renamed), judged(&evidence), "{}", evidence.source);
+            assert_eq!(judged(&renamed), judged(&evidence), "{name}");
             assert_ne!(renamed, evidence);
         }
     }
 
     #[test]
     fn no_name_is_left_outside_or_inside_of_certificates() {
-        let files = ["django-ray/overlays_dev-tls.yaml", "django-ray/script-secret.yaml"].map(fixture);
-        let (mut evidence, _) =
-            manifests::collect(&files, &mut io::empty(), "2026-12-01T00:00:00Z".parse().unwrap()).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf =
+            rcgen::CertificateParams::new(["ray-head-svc.acme.svc".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let (mut evidence, _) = manifests::collect(
+            &[fixture("django-ray/overlays_dev-tls.yaml")],
+            &mut io::empty(),
+            "2026-12-01T00:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
         evidence.source = "context acme-prod, namespace django-ray".into();
+        let content = evidence.secrets[0].data.values_mut().next().unwrap();
+        content.facts.certificates = crate::grpc::pem::read(leaf.pem().as_bytes());
         let text = |evidence: &Evidence| {
             let value = serde_json::to_value(evidence).unwrap();
             let mut found = Found::default();
             found.gather(&value, "");
             let inside: String = found.ders.iter().map(|der| String::from_utf8_lossy(der).to_lowercase()).collect();
-            value.to_string().to_lowercase() + &inside
+            (value.to_string().to_lowercase(), inside)
         };
         let (before, after) = (text(&evidence), text(&rename(&evidence).unwrap()));
         for word in ["django", "acme", "prod"] {
-            assert!(before.contains(word) && !after.contains(word), "{word}");
+            assert!(before.0.contains(word) && !after.0.contains(word), "{word}");
         }
-        assert!(after.contains("ray-head-svc") && after.contains("/etc/ray/tls"), "Ray's own words stay");
+        assert!(before.1.contains("acme") && !after.1.contains("acme") && after.1.contains("ray-head-svc."));
+        assert!(after.0.contains("ray-head-svc") && after.0.contains("/etc/ray/tls"), "Ray's own words stay");
     }
 
     #[test]
