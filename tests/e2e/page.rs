@@ -1,0 +1,128 @@
+//! docs/faults.md, written by a run of all rows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::judge::Said;
+use crate::rows;
+use crate::scene;
+
+const INTRODUCTION: &str = "\
+# Faults on real Ray, and what they look like
+
+<!-- Written by `RAYTLS_E2E=all RAYTLS_E2E_BLESS=1 cargo test --features e2e --test e2e -- --nocapture`. -->
+
+Seen with Ray 2.60.0 on Kubernetes 1.34, KubeRay 1.4.2 and cert-manager 1.21. `tests/e2e` makes each row anew in a namespace
+of its own, waits for the lines of the third column, and asks `raytls doctor` for the cause; it must name the causes of the
+fourth column and no others. The last column has the connections that were seen to work and to fail, which is what
+`raytls doctor` had predicted, but for the faults that are exactly that difference. `raytls demo --list` names the faults
+that need no cluster.
+";
+
+/// What a row that passed has shown.
+pub(crate) struct Done {
+    /// The lines of Ray and Kubernetes.
+    pub(crate) seen: Vec<String>,
+    /// The doctor without `--inside`.
+    pub(crate) outside: Said,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", causes(&self.outside), observed(&self.outside))
+    }
+}
+
+/// Writes `faults.md` where the reports go, and to docs/ when everything was run and it is asked for.
+pub(crate) fn write(done: &BTreeMap<&str, Result<Done, String>>, whole: bool) {
+    let mut text = INTRODUCTION.to_owned();
+    for (group, about, rows) in rows::GROUPS {
+        text += &format!(
+            "\n## {about}\n\n| row | fault, and how it is made | what Ray and Kubernetes show | causes | seen |\n|---|---|---|---|---|\n"
+        );
+        let _ = group;
+        for row in rows.iter() {
+            let Some(Ok(done)) = done.get(row.name) else { continue };
+            let seen: Vec<String> =
+                done.seen.iter().map(|line| format!("`{}`", line.replace('|', "\\|").replace('`', "'"))).collect();
+            text += &format!(
+                "| {} | {}: {} | {} | {} | {} |\n",
+                row.name,
+                row.what,
+                row.made,
+                seen.join("<br>"),
+                causes(&done.outside),
+                observed(&done.outside),
+            );
+        }
+    }
+    std::fs::write(scene::directory().join("faults.md"), &text).unwrap();
+    if whole && std::env::var_os("RAYTLS_E2E_BLESS").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md"), &text).unwrap();
+    }
+}
+
+fn causes(said: &Said) -> String {
+    match said.causes.is_empty() {
+        true => "none, healthy".into(),
+        false => said.causes.join("<br>"),
+    }
+}
+
+fn observed(said: &Said) -> String {
+    format!("{} work, {} fail", said.accepted, said.rejected)
+}
+
+/// A line of a log without its time, its process and what differs from run to run.
+pub(crate) fn plain(line: &str) -> String {
+    let mut line = without_colours(line);
+    // Ray: `[2026-11-24 14:05:30,123 E 41 41] text`; grpcio: `E0000 00:00:1732457130.1 41 file.cc:1886] text`.
+    if let Some((before, after)) = line.split_once("] ")
+        && before.trim_start().starts_with(['[', '('])
+    {
+        line = after.to_owned();
+    }
+    if line.starts_with("E0000 ") || line.starts_with("W0000 ") {
+        line = line.split_whitespace().skip(3).collect::<Vec<_>>().join(" ");
+    }
+    let words = line.split(' ').map(|word| match word {
+        _ if word.chars().filter(char::is_ascii_hexdigit).count() >= 24 && !word.contains(['/', ':']) => {
+            "ID".to_owned()
+        }
+        _ => without_address(word),
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    let text = text.trim();
+    match text.char_indices().nth(240) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// `POD_IP` for an IPv4 address that is not loopback.
+fn without_address(word: &str) -> String {
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let end = rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.').map_or(rest.len(), |n| start + n);
+        let number = rest[start..end].trim_end_matches('.');
+        out += &rest[..start];
+        out += match number.parse::<std::net::Ipv4Addr>() {
+            Ok(ip) if !ip.is_loopback() && !ip.is_unspecified() => "POD_IP",
+            _ => number,
+        };
+        rest = &rest[start + number.len()..];
+    }
+    out + rest
+}
+
+fn without_colours(line: &str) -> String {
+    let mut out = String::new();
+    let mut parts = line.split("\u{1b}[");
+    out += parts.next().unwrap_or_default();
+    for part in parts {
+        out += part.split_once('m').map_or(part, |(_, text)| text);
+    }
+    out
+}
