@@ -23,6 +23,7 @@ pub mod secret;
 pub(crate) mod staging;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod wiring;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 
@@ -94,6 +95,8 @@ pub static CHECKS: &[&Check] = &[
     &client::without_tls::CHECK,
     &client::one_without_tls::CHECK,
     &client::wrong_port::CHECK,
+    &wiring::selects_nothing::CHECK,
+    &wiring::leads_elsewhere::CHECK,
     &kuberay::env_from_only::CHECK,
     &kuberay::autoscaler::CHECK,
     &kuberay::worker_group::CHECK,

@@ -13,6 +13,8 @@ mod services;
 pub mod settings;
 mod versions;
 
+pub use services::{selects_nothing, service_dialled, words};
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -207,14 +209,23 @@ pub struct Connection {
     pub port: Port,
     /// Why it is dialled, for people: `registers at the GCS`.
     pub why: &'static str,
-    /// Set when it goes to a port where what it wants does not listen: one sentence.
-    pub misdirected: Option<String>,
+    /// Set when it goes to a port where what it wants does not listen, or nowhere.
+    pub misdirected: Option<Misdirected>,
     /// Whether Ray works without it (metrics) or not.
     pub needed: bool,
     /// How many connections of this kind there are.
     pub count: usize,
     /// The one part in which what is presented is judged, where nothing is known of the other side; none for both.
     pub only: Option<verdict::Role>,
+}
+
+/// Where a connection goes instead of where it wants to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misdirected {
+    /// What is wrong, one sentence.
+    pub text: String,
+    /// The port of the target at which it would find what it wants.
+    pub wanted: u16,
 }
 
 /// The host part of what is dialled: what gRPC compares with the certificate.

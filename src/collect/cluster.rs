@@ -100,6 +100,8 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
     }
     let mut keys = Keyring::default();
     let rights = Rights::ask(&api, namespace.as_deref()).await;
+    // Pods that the selector leaves out may be there.
+    evidence.partial = options.selector.is_some();
     lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
     follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
     evidence.gaps.sort();

@@ -8,7 +8,7 @@ use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
 pub use crate::ray::Slot;
-use crate::ray::{Address, Model, Party, Place, Port, Role, Switch, TlsFile, command};
+use crate::ray::{Address, Connection, Model, Party, Place, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
 ///
@@ -102,6 +102,13 @@ pub enum Edit {
     Start {
         /// Index of the party.
         party: usize,
+    },
+    /// Let this Service lead to the pods and ports that are wanted of it.
+    Aim {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// Dial by this host instead.
     Dial {
@@ -219,6 +226,16 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
         }
         Edit::Restart { party } | Edit::Open { party, .. } | Edit::Start { party } => {
             touch(model, *party, |p| p.restarted = true)
+        }
+        Edit::Aim { namespace, name } => {
+            let by_it = |c: &Connection| {
+                let service = crate::ray::service_dialled(evidence, model, c);
+                service.is_some_and(|service| service.object.is(namespace, name))
+            };
+            let aimed: Vec<usize> = (0..model.connections.len()).filter(|&at| by_it(&model.connections[at])).collect();
+            for at in aimed {
+                model.connections[at].misdirected = None;
+            }
         }
         Edit::Dial { party, from, to } => {
             let ((host, port), (new_host, new_port)) = (command::host_port(from), command::host_port(to));

@@ -1,6 +1,7 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
 mod authorities;
+mod services;
 
 use crate::evidence::{Evidence, Mode, ObjectRef, Seen, Shape, SourceKind};
 use crate::ray::{Model, NodeAddress, Party, Place, Role};
@@ -122,6 +123,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
                 patch: None,
             }]
         }),
+        Edit::Aim { namespace, name } => services::aim(model, evidence, namespace, name),
         Edit::Dial { party: at, from, to } => party(at).map_or_else(Vec::new, |p| {
             vec![text_step(format!("Let {} dial {to} instead of {from}", p.id)), restart(p)]
         }),

@@ -19,8 +19,8 @@ pub(super) fn connection(
     profile: Profile,
 ) -> Verdict {
     let (dialer, target) = (&parties[connection.dialer], &parties[connection.target]);
-    if let Some(text) = &connection.misdirected {
-        return Verdict::Reject { by: By::Target, reason: Failure::Port(text.clone()) };
+    if let Some(other) = &connection.misdirected {
+        return Verdict::Reject { by: By::Target, reason: Failure::Port(other.text.clone()) };
     }
     match switches(dialer, target) {
         Switches::Both => {}

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::evidence::{Evidence, Seen};
 
 use super::parties::Draft;
-use super::{Address, Connection, NodeAddress, Port, Role, command, services};
+use super::{Address, Connection, Misdirected, NodeAddress, Port, Role, command, services};
 
 /// Every kind of connection between the parties of each cluster, in the order of its id.
 pub(super) fn between(evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection> {
@@ -172,8 +172,14 @@ fn node(draft: &Draft) -> Address {
     }
 }
 
-/// Why a typed port does not lead to the service that is wanted; none when it does or that is not known.
-fn misdirected(evidence: &Evidence, dialer: &Draft, target: &Draft, address: &Address, port: Port) -> Option<String> {
+/// Where a typed address leads instead of to what is wanted; none when it leads there or that is not known.
+fn misdirected(
+    evidence: &Evidence,
+    dialer: &Draft,
+    target: &Draft,
+    address: &Address,
+    port: Port,
+) -> Option<Misdirected> {
     let Address::Typed(host) = address else { return None };
     let (typed, wanted, name) = match port {
         Port::Client(typed) => (typed, target.client_port, "Ray Client"),
@@ -186,12 +192,20 @@ fn misdirected(evidence: &Evidence, dialer: &Draft, target: &Draft, address: &Ad
     };
     let id = &target.party.id;
     let service = services::service(evidence, &dialer.party.namespace, host);
+    let elsewhere = |text: String| Some(Misdirected { text, wanted });
+    if let Some(service) = service.filter(|service| services::selects_nothing(evidence, service)) {
+        return elsewhere(format!(
+            "{} selects no pod: none has {}",
+            service.object,
+            services::words(&service.selector)
+        ));
+    }
     let reached = match service {
         // The name of a headless Service is the pod itself.
         Some(service) if !service.headless && !service.ports.is_empty() => {
             let Some(found) = service.ports.iter().find(|p| p.port == typed) else {
                 let ports: Vec<String> = service.ports.iter().map(|p| p.port.to_string()).collect();
-                return Some(format!("{} has no port {typed}; it has {}", service.object, ports.join(", ")));
+                return elsewhere(format!("{} has no port {typed}; it has {}", service.object, ports.join(", ")));
             };
             found.target.parse().ok().or_else(|| container_port(evidence, target, &found.target))?
         }
@@ -202,8 +216,8 @@ fn misdirected(evidence: &Evidence, dialer: &Draft, target: &Draft, address: &Ad
     };
     match reached {
         reached if reached == wanted => None,
-        reached if reached == other.0 => Some(format!("port {typed} of {id} is {}, not {name}", other.1)),
-        reached => Some(format!(
+        reached if reached == other.0 => elsewhere(format!("port {typed} of {id} is {}, not {name}", other.1)),
+        reached => elsewhere(format!(
             "port {typed} leads to port {reached} of {id}, where {name} does not listen: it is at {wanted}"
         )),
     }

@@ -1,6 +1,6 @@
 //! Who takes part in a Ray cluster: found by what containers do, not by what they are called.
 
-use crate::evidence::{Container, Evidence, Seen, Why, Workload};
+use crate::evidence::{Container, Evidence, Seen, Service, Why, Workload};
 
 use super::settings::{self, Setting};
 use super::{
@@ -323,10 +323,22 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
                 drafts[h].party.namespace == service.object.namespace
                     && labels(h).is_some_and(|l| services::selects(&service.selector, l))
             };
+            let only = |service: &Service| match heads
+                .iter()
+                .filter(|&&h| drafts[h].party.namespace == service.object.namespace)
+                .collect::<Vec<_>>()[..]
+            {
+                [&head] => Some(head),
+                _ => None,
+            };
             return match heads.iter().find(selected) {
                 Some(&head) => Ok(head),
                 None if service.selector.is_empty() => {
                     Err(format!("it dials {address}, and {} has no selector that says where it leads", service.object))
+                }
+                // It is meant for the only head that is there.
+                None if services::selects_nothing(evidence, service) && only(service).is_some() => {
+                    only(service).ok_or_else(String::new)
                 }
                 None => {
                     Err(format!("it dials {address}, and {} selects no Ray head that was looked at", service.object))

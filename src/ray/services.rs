@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Evidence, Mode, Service};
+use crate::evidence::{Evidence, Mode, Service, Workload};
+
+use super::{Address, Connection, Model};
 
 /// The Service that a host dialled from `namespace` means by the cluster's DNS: `svc`, `svc.ns`, `svc.ns.svc`,
 /// `svc.ns.svc.<domain>`.
@@ -16,6 +18,25 @@ pub(super) fn missing(evidence: &Evidence, namespace: &str, host: &str) -> Optio
     let (name, ns) = name_of(namespace, host)?;
     let seen = evidence.mode == Mode::Live && evidence.services.iter().any(|s| s.object.namespace == ns);
     (seen && service(evidence, namespace, host).is_none()).then(|| format!("namespace {ns} has no Service {name}"))
+}
+
+/// The Service by whose name a connection is dialled.
+pub fn service_dialled<'e>(evidence: &'e Evidence, model: &Model, connection: &Connection) -> Option<&'e Service> {
+    let Address::Typed(host) = &connection.address else { return None };
+    service(evidence, &model.parties.get(connection.dialer)?.namespace, host)
+}
+
+/// Whether a Service has a selector that no pod of its namespace meets. Where pods may be that were not looked at,
+/// that is not known.
+pub fn selects_nothing(evidence: &Evidence, service: &Service) -> bool {
+    let mut near = evidence.workloads.iter().filter(|w| w.object.namespace == service.object.namespace);
+    let whole = !evidence.partial && !evidence.incomplete && near.clone().any(|w: &Workload| !w.pods.is_empty());
+    whole && !service.selector.is_empty() && !near.any(|w| selects(&service.selector, &w.labels))
+}
+
+/// Labels for people and kubectl: `app=ray,ray=head`.
+pub fn words(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// Name and namespace of the Service that a host would mean.

@@ -26,17 +26,32 @@ pub(crate) fn doctor(scene: &Scene, row: &Row, keep: &str, flags: &[&str]) -> Re
     let exit = output.status.code();
     let (verdict, code) = match row.expect {
         Expect::Healthy => ("healthy", 0),
+        Expect::Warned(_) => ("at-risk", 0),
+        Expect::Unknown => ("unknown", 3),
         _ => ("broken", 1),
     };
     if report["verdict"] != verdict || exit != Some(code) {
         wrong.push(format!("verdict {} with exit {exit:?}, not {verdict} with {code}", report["verdict"]));
     }
     causes(row, &report, &mut wrong);
-    if matches!(row.expect, Expect::Healthy) {
+    if row.expect.causes().is_empty() {
         let errors = list(&report, "findings").iter().filter(|f| f["severity"] == "error");
         wrong.extend(errors.map(|f| format!("an error on a healthy cluster: {} {}", f["code"], f["message"])));
     }
+    if let Expect::Warned(codes) = row.expect {
+        let warned: Vec<&str> = list(&report, "findings")
+            .iter()
+            .filter(|f| f["severity"] == "warning")
+            .filter_map(|f| f["code"].as_str())
+            .collect();
+        if warned != codes {
+            wrong.push(format!("the warnings are {warned:?}, not {codes:?}"));
+        }
+    }
     agreement(row, &report, &mut wrong);
+    if let Some(level) = scene.level() {
+        gaps(level, &report, &mut wrong);
+    }
     let observed =
         |verdict| list(&report, "connections").iter().filter(|c| c["observed"]["verdict"] == verdict).count();
     match wrong.is_empty() {
@@ -80,6 +95,23 @@ fn causes(row: &Row, report: &Value, wrong: &mut Vec<String>) {
     }
 }
 
+/// Each right that the level lacks is named with the rule that gives it, and none that it has.
+fn gaps(level: u8, report: &Value, wrong: &mut Vec<String>) {
+    let needs: Vec<&str> = list(report, "notJudged").iter().filter_map(|gap| gap["needs"].as_str()).collect();
+    for (from, resource) in [(1, "pods"), (2, "secrets"), (3, "pods/portforward")] {
+        let quoted = [format!("\"{resource}\""), format!("[{resource}"), format!(" {resource}")];
+        let named = needs.iter().any(|need| quoted.iter().any(|word| need.contains(word.as_str())));
+        // Without lists no Secret is known that could be wanted.
+        let lacks = level < from && (level, from) != (0, 2);
+        if named != lacks {
+            wrong.push(format!(
+                "level {level}: {resource} is {} among what is needed: {needs:?}",
+                if named { "" } else { "not" }
+            ));
+        }
+    }
+}
+
 /// What was seen of a connection is what was predicted, unless the difference is the fault.
 fn agreement(row: &Row, report: &Value, wrong: &mut Vec<String>) {
     let mut differ = Vec::new();
@@ -93,7 +125,7 @@ fn agreement(row: &Row, report: &Value, wrong: &mut Vec<String>) {
     match row.expect {
         Expect::Differs(_) if differ.is_empty() => wrong.push("what was seen is what the files predict".into()),
         Expect::Differs(_) => {}
-        Expect::Healthy | Expect::Causes(_) => wrong.extend(differ),
+        Expect::Healthy | Expect::Warned(_) | Expect::Unknown | Expect::Causes(_) => wrong.extend(differ),
     }
 }
 

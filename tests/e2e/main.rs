@@ -10,6 +10,7 @@
 //! | `RAYTLS_E2E` | `all`, or parts of the names of rows and groups with a comma between; the third when not set |
 //! | `RAYTLS_E2E_AT_ONCE` | how many rows are at work at the same time; 4 when not set |
 //! | `RAYTLS_E2E_DIR` | where reports, logs of failed rows and `faults.md` go; `tmp/e2e` of the target directory when not set |
+//! | `RAYTLS_E2E_ADDUSER` | the program of the cluster that makes a user without rights and prints the path of its kubeconfig |
 //! | `RAYTLS_E2E_BLESS` | `1`: a run of all rows that passed writes `docs/faults.md` |
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 

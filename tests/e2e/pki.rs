@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SignatureAlgorithm, date_time_ymd,
+    date_time_ymd,
 };
 
 /// What Ray dials in `head.yaml`, `worker.yaml` and `client.yaml`.
@@ -68,12 +68,8 @@ impl Ca {
         self.leaf_of(KeyPair::generate().unwrap(), names, change)
     }
 
-    /// A leaf with a key of this kind.
-    pub(crate) fn leaf_with(&self, kind: &'static SignatureAlgorithm) -> Leaf {
-        self.leaf_of(KeyPair::generate_for(kind).unwrap(), &NAMES, |_| {})
-    }
-
-    fn leaf_of(&self, key: KeyPair, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
+    /// A leaf with this key and something changed.
+    pub(crate) fn leaf_of(&self, key: KeyPair, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
         params.distinguished_name.push(DnType::CommonName, "ray");
         params.use_authority_key_identifier_extension = true;

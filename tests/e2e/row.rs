@@ -35,6 +35,10 @@ pub(crate) enum Symptom {
 pub(crate) enum Expect {
     /// No error finding, the verdict healthy, exit 0.
     Healthy,
+    /// No error finding and exactly these warnings, the verdict at-risk, exit 0.
+    Warned(&'static [&'static str]),
+    /// Nothing: the verdict unknown, no finding, exit 3.
+    Unknown,
     /// Exactly these causes, the first one first; the verdict broken, exit 1.
     Causes(&'static [Cause]),
     /// As [`Expect::Causes`]; here what is seen differs from what the files on disk predict, and that is the fault.
@@ -77,7 +81,7 @@ impl Expect {
     /// The causes; none of a healthy cluster.
     pub(crate) fn causes(&self) -> &'static [Cause] {
         match self {
-            Expect::Healthy => &[],
+            Expect::Healthy | Expect::Warned(_) | Expect::Unknown => &[],
             Expect::Causes(causes) | Expect::Differs(causes) => causes,
         }
     }

@@ -21,6 +21,7 @@ pub(crate) struct Scene {
     pub(crate) namespace: String,
     row: &'static str,
     seen: Mutex<Vec<String>>,
+    user: Mutex<Option<(u8, String)>>,
 }
 
 impl Scene {
@@ -28,7 +29,7 @@ impl Scene {
     pub(crate) fn new(row: &'static str) -> Scene {
         let namespace = format!("raytls-e2e-{row}-{}", std::process::id());
         kubectl(&["create", "namespace", &namespace], "");
-        Scene { namespace, row, seen: Mutex::default() }
+        Scene { namespace, row, seen: Mutex::default(), user: Mutex::default() }
     }
 
     /// Makes or replaces a Secret.
@@ -61,6 +62,38 @@ impl Scene {
         kubectl(&args, "");
     }
 
+    /// From now on the doctor is run as a user with the rights of this level of `raytls rbac`.
+    pub(crate) fn as_user(&self, level: u8) {
+        let name = self.namespace.clone();
+        let program = std::env::var("RAYTLS_E2E_ADDUSER").expect("RAYTLS_E2E_ADDUSER must name the cluster's adduser");
+        let made = Command::new(program).arg(&name).output().unwrap();
+        assert!(made.status.success(), "adduser: {}", String::from_utf8_lossy(&made.stderr));
+        let printed = self.raytls("rbac", &["rbac", "--level", &level.to_string(), "-n", &name, "--user", &name]);
+        assert!(printed.status.success());
+        if level > 0 {
+            self.apply(&[Manifest(String::from_utf8(printed.stdout).unwrap())]);
+        }
+        *self.user.lock().unwrap() = Some((level, String::from_utf8_lossy(&made.stdout).trim().into()));
+    }
+
+    /// The level of [`Scene::as_user`].
+    pub(crate) fn level(&self) -> Option<u8> {
+        self.user.lock().unwrap().as_ref().map(|(level, _)| *level)
+    }
+
+    /// A value of a Secret, when it is there.
+    pub(crate) fn secret_of(&self, name: &str, key: &str) -> String {
+        let template = format!(r#"go-template={{{{index .data "{key}" | base64decode}}}}"#);
+        self.run(&["get", "secret", name, "-o", &template]).unwrap_or_default()
+    }
+
+    /// Waits until a value of a Secret is another.
+    pub(crate) fn other_secret(&self, name: &str, key: &str, before: &str) -> String {
+        self.until(&format!("another {key} in the Secret {name}"), || {
+            Some(self.secret_of(name, key)).filter(|now| !now.is_empty() && now != before)
+        })
+    }
+
     /// Waits until it is seen; the line that shows it goes to the page.
     pub(crate) fn wait(&self, symptom: Symptom) {
         let line = self.until(&symptom.to_string(), || self.look(symptom));
@@ -88,7 +121,11 @@ impl Scene {
 
     /// Runs raytls; keeps what it says.
     pub(crate) fn raytls(&self, keep: &str, args: &[&str]) -> Output {
-        let output = Command::new(env!("CARGO_BIN_EXE_raytls")).args(args).stdin(Stdio::null()).output().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raytls"));
+        if let Some((_, kubeconfig)) = &*self.user.lock().unwrap() {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        let output = command.args(args).stdin(Stdio::null()).output().unwrap();
         self.save(&format!("{keep}.stderr"), &output.stderr);
         self.save(&format!("{keep}.json"), &output.stdout);
         output

@@ -133,7 +133,7 @@ pub(crate) const ROWS: &[Row] = &[
             start(scene, &certificate.clone(), &Leaf { certificate, key });
         },
         shows: WORKS,
-        expect: Expect::Healthy,
+        expect: Expect::Warned(&["CRT09"]),
     },
 ];
 

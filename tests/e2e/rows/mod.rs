@@ -1,11 +1,13 @@
 //! The rows, by what they are about.
 
 mod authorities;
+mod cert_manager;
 mod django;
 mod files;
 mod healthy;
 mod kuberay;
 mod names;
+mod rights;
 mod rotation;
 mod services;
 mod settings;
@@ -24,8 +26,10 @@ pub(crate) const GROUPS: &[Group] = &[
     ("settings", "Variables, mounts and Secrets", settings::ROWS),
     ("rotation", "Rotation", rotation::ROWS),
     ("kuberay", "KubeRay", kuberay::ROWS),
+    ("cert_manager", "cert-manager", cert_manager::ROWS),
     ("django", "django-ray", django::ROWS),
     ("services", "Services", services::ROWS),
+    ("rights", "Rights", rights::ROWS),
 ];
 
 /// Every row with the name of its group.

@@ -13,12 +13,7 @@ pub(crate) const ROWS: &[Row] = &[
         short: true,
         what: "a new CA and leaf in the Secret of a running cluster: Ray goes on with what it read at its start",
         made: "the Secret is made anew; a client is started afterwards",
-        make: |scene| {
-            start(scene, &Ca::new(), &[head(), worker()]);
-            let ca = Ca::new();
-            rotate(scene, &ca, &ca.leaf(&NAMES));
-            scene.apply(&[client()]);
-        },
+        make: rotated,
         shows: &[Symptom::Log(CLIENT, NOT_VERIFIED)],
         expect: Expect::Differs(&[cause!("ROT01", "ray-tls")]),
     },
@@ -51,6 +46,14 @@ pub(crate) const ROWS: &[Row] = &[
         expect: Expect::Differs(&[cause!("ROT01", "ray-tls")]),
     },
 ];
+
+/// A healthy cluster whose CA and leaf are made anew; and a client that is started afterwards.
+pub(super) fn rotated(scene: &Scene) {
+    start(scene, &Ca::new(), &[head(), worker()]);
+    let ca = Ca::new();
+    rotate(scene, &ca, &ca.leaf(&NAMES));
+    scene.apply(&[client()]);
+}
 
 /// A healthy cluster.
 fn start(scene: &Scene, ca: &Ca, manifests: &[Manifest]) {
