@@ -28,7 +28,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use page::Done;
-use row::Row;
+use row::{Expect, Row};
 use scene::Scene;
 
 #[test]
@@ -82,7 +82,18 @@ fn judged(scene: &Scene, row: &Row) -> Result<Done, String> {
     (row.make)(scene);
     row.shows.iter().for_each(|symptom| scene.wait(*symptom));
     let outside = judge::doctor(scene, row, "outside", &[]).map_err(|why| format!("without --inside: {why}"))?;
-    Ok(Done { seen: scene.seen(), outside })
+    // Only the highest level of rights has exec.
+    let inside = match scene.level() {
+        None | Some(3) => {
+            Some(judge::doctor(scene, row, "inside", &["--inside"]).map_err(|why| format!("with --inside: {why}"))?)
+        }
+        Some(_) => None,
+    };
+    let sees = inside.as_ref().is_none_or(|inside| inside.accepted > 0);
+    if row.expect.causes().is_empty() && !matches!(row.expect, Expect::Unknown) && !sees {
+        return Err("healthy, but no connection was seen to work from inside".into());
+    }
+    Ok(Done { seen: scene.seen(), outside, inside })
 }
 
 fn said(panic: Box<dyn std::any::Any + Send>) -> String {

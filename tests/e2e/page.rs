@@ -15,9 +15,9 @@ const INTRODUCTION: &str = "\
 
 Seen with Ray 2.60.0 on Kubernetes 1.34, KubeRay 1.4.2 and cert-manager 1.21. `tests/e2e` makes each row anew in a namespace
 of its own, waits for the lines of the third column, and asks `raytls doctor` for the cause; it must name the causes of the
-fourth column and no others. The last column has the connections that were seen to work and to fail, which is what
-`raytls doctor` had predicted, but for the faults that are exactly that difference. `raytls demo --list` names the faults
-that need no cluster.
+fourth column and no others, without and with `--inside`. The last column has the connections that were seen to work and to
+fail, through the API server's port-forward and, with `--inside`, from the pods themselves; what was seen is what was predicted,
+but for the faults that are exactly that difference. `raytls demo --list` names the faults that need no cluster.
 ";
 
 /// What a row that passed has shown.
@@ -26,11 +26,20 @@ pub(crate) struct Done {
     pub(crate) seen: Vec<String>,
     /// The doctor without `--inside`.
     pub(crate) outside: Said,
+    /// The doctor with `--inside`, where the rights allow it.
+    pub(crate) inside: Option<Said>,
+}
+
+impl Done {
+    fn observed(&self) -> String {
+        let inside = self.inside.as_ref().map_or("not asked".to_owned(), observed);
+        format!("{}; inside: {inside}", observed(&self.outside))
+    }
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", causes(&self.outside), observed(&self.outside))
+        write!(f, "{}; {}", causes(&self.outside), self.observed())
     }
 }
 
@@ -53,7 +62,7 @@ pub(crate) fn write(done: &BTreeMap<&str, Result<Done, String>>, whole: bool) {
                 row.made,
                 seen.join("<br>"),
                 causes(&done.outside),
-                observed(&done.outside),
+                done.observed(),
             );
         }
     }

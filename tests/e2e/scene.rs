@@ -96,7 +96,8 @@ impl Scene {
 
     /// Waits until it is seen; the line that shows it goes to the page.
     pub(crate) fn wait(&self, symptom: Symptom) {
-        let line = self.until(&symptom.to_string(), || self.look(symptom));
+        let mut looks = 0..;
+        let line = self.until(&symptom.to_string(), || self.look(symptom, looks.next().unwrap_or_default()));
         let line = self.same_each_time(&line);
         let mut seen = self.seen.lock().unwrap();
         if !seen.contains(&line) {
@@ -109,8 +110,8 @@ impl Scene {
         self.until(&format!("the new {path} in {selector}"), || {
             self.pods(selector)
                 .iter()
-                .find(|pod| self.run(&["exec", pod, "--", "cat", path]).as_deref() == Some(content))
-                .cloned()
+                .find(|(pod, _)| self.run(&["exec", pod, "--", "cat", path]).as_deref() == Some(content))
+                .map(|(pod, _)| pod.clone())
         });
     }
 
@@ -143,7 +144,7 @@ impl Scene {
 
     /// Keeps what the pods show, for a row that failed.
     pub(crate) fn save_state(&self) {
-        let head = self.pods("ray=head").into_iter().next().unwrap_or_default();
+        let head = self.pods("ray=head").into_iter().next().map_or_else(String::new, |(pod, _)| pod);
         let files = "tail -n 50 /tmp/ray/session_latest/logs/*.err";
         for (file, args) in [
             ("pods.yaml", &["get", "pods", "-o", "yaml"][..]),
@@ -159,18 +160,23 @@ impl Scene {
         }
     }
 
-    fn look(&self, symptom: Symptom) -> Option<String> {
+    /// What has been seen at the `look`th look. kubectl is not cheap, so that the run before is only asked for now and then.
+    fn look(&self, symptom: Symptom, look: usize) -> Option<String> {
         let first = |text: String, part: &str| text.lines().find(|l| l.contains(part)).map(str::to_owned);
         match symptom {
-            Symptom::Log(selector, part) => self.pods(selector).iter().find_map(|pod| {
+            Symptom::Log(selector, part) => {
                 let log = |more: &[&str]| {
-                    let args: Vec<&str> =
-                        ["logs", pod, "--all-containers", "--ignore-errors"].iter().chain(more).copied().collect();
+                    let args = ["logs", "--tail=-1", "--all-containers", "--ignore-errors"];
+                    let args: Vec<&str> = args.iter().chain(more).copied().collect();
                     self.run(&args).and_then(|log| first(log, part))
                 };
-                log(&[]).or_else(|| log(&["--previous"]))
-            }),
-            Symptom::File(selector, file, part) => self.pods(selector).iter().find_map(|pod| {
+                let before = |(pod, restarted): &(String, bool)| restarted.then(|| log(&[pod, "--previous"])).flatten();
+                log(&["-l", selector]).or_else(|| match look % 3 {
+                    2 => self.pods(selector).iter().find_map(before),
+                    _ => None,
+                })
+            }
+            Symptom::File(selector, file, part) => self.pods(selector).iter().find_map(|(pod, _)| {
                 let path = format!("/tmp/ray/session_latest/logs/{file}");
                 self.run(&["exec", pod, "-q", "--", "cat", &path]).and_then(|text| first(text, part))
             }),
@@ -188,14 +194,19 @@ impl Scene {
                 return line;
             }
             assert!(Instant::now() < end, "not seen in {PATIENCE:?}: {what}");
-            std::thread::sleep(Duration::from_millis(1500));
+            std::thread::sleep(Duration::from_secs(3));
         }
     }
 
-    fn pods(&self, selector: &str) -> Vec<String> {
-        let names = r#"jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}"#;
-        let names = self.run(&["get", "pods", "-l", selector, "-o", names]);
-        names.unwrap_or_default().lines().map(str::to_owned).collect()
+    /// The pods with a selector, and whether a container of theirs was started again.
+    fn pods(&self, selector: &str) -> Vec<(String, bool)> {
+        let template = r#"jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount} {.status.initContainerStatuses[*].restartCount}{"\n"}{end}"#;
+        let lines = self.run(&["get", "pods", "-l", selector, "-o", template]).unwrap_or_default();
+        let pod = |line: &str| {
+            let mut words = line.split_whitespace();
+            words.next().map(|name| (name.to_owned(), words.any(|restarts| restarts != "0")))
+        };
+        lines.lines().filter_map(pod).collect()
     }
 
     /// The line without what differs from run to run: times, numbers of processes, addresses, generated names.
