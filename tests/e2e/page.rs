@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::judge::Said;
+use crate::row::Row;
 use crate::rows;
 use crate::scene;
 
@@ -30,7 +31,26 @@ pub(crate) struct Done {
     pub(crate) inside: Option<Said>,
 }
 
+const HEADER: &str = "\
+| row | fault, and how it is made | what Ray and Kubernetes show | causes | seen |
+|---|---|---|---|---|";
+
 impl Done {
+    /// The row of the table.
+    fn line(&self, row: &Row) -> String {
+        let code = |line: &String| format!("`{}`", line.replace('|', "\\|").replace('`', "'"));
+        let seen: Vec<String> = self.seen.iter().map(code).collect();
+        format!(
+            "| {} | {}: {} | {} | {} | {} |\n",
+            row.name,
+            row.what,
+            row.made,
+            seen.join("<br>"),
+            causes(&self.outside),
+            self.observed()
+        )
+    }
+
     fn observed(&self) -> String {
         let inside = self.inside.as_ref().map_or("not asked".to_owned(), observed);
         format!("{}; inside: {inside}", observed(&self.outside))
@@ -43,32 +63,25 @@ impl fmt::Display for Done {
     }
 }
 
-/// Writes `faults.md` where the reports go, and to docs/ when everything was run and it is asked for.
-pub(crate) fn write(done: &BTreeMap<&str, Result<Done, String>>, whole: bool) {
+/// Writes `faults.md` where the reports go, and to docs/ when it is asked for. A row without a result keeps the line that
+/// it has in docs/.
+pub(crate) fn write(done: &BTreeMap<&str, Result<Done, String>>) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    let old = std::fs::read_to_string(&page).unwrap_or_default();
     let mut text = INTRODUCTION.to_owned();
-    for (group, about, rows) in rows::GROUPS {
-        text += &format!(
-            "\n## {about}\n\n| row | fault, and how it is made | what Ray and Kubernetes show | causes | seen |\n|---|---|---|---|---|\n"
-        );
-        let _ = group;
+    for (_, title, rows) in rows::GROUPS {
+        text += &format!("\n## {title}\n\n{HEADER}\n");
         for row in rows.iter() {
-            let Some(Ok(done)) = done.get(row.name) else { continue };
-            let seen: Vec<String> =
-                done.seen.iter().map(|line| format!("`{}`", line.replace('|', "\\|").replace('`', "'"))).collect();
-            text += &format!(
-                "| {} | {}: {} | {} | {} | {} |\n",
-                row.name,
-                row.what,
-                row.made,
-                seen.join("<br>"),
-                causes(&done.outside),
-                done.observed(),
-            );
+            let begin = format!("| {} | ", row.name);
+            match done.get(row.name) {
+                Some(Ok(done)) => text += &done.line(row),
+                _ => text.extend(old.lines().find(|line| line.starts_with(&begin)).map(|line| format!("{line}\n"))),
+            }
         }
     }
     std::fs::write(scene::directory().join("faults.md"), &text).unwrap();
-    if whole && std::env::var_os("RAYTLS_E2E_BLESS").is_some() {
-        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md"), &text).unwrap();
+    if std::env::var_os("RAYTLS_E2E_BLESS").is_some() {
+        std::fs::write(page, &text).unwrap();
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) const ROWS: &[Row] = &[
             Symptom::Log(HEAD, STARTED),
             Symptom::Log(CLIENT, "No such file or directory: '/etc/ray/tls/cert.pem'"),
         ],
-        expect: Expect::Causes(&[Cause { codes: &["MNT05", "SEC02"], subject: "ray-client" }]),
+        expect: Expect::Causes(&[cause!("SEC02", "ray-tls")]),
     },
     Row {
         name: "path-under-no-mount",
