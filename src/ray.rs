@@ -81,10 +81,25 @@ pub struct Party {
     pub pods: Vec<Pod>,
     /// Wanted or live number of processes, at least 1.
     pub count: usize,
+    /// What the next pod gets, where a running one was started with other variables.
+    pub next: Option<Box<Next>>,
     /// Set by an edit: something of it has changed.
     pub touched: bool,
     /// Set by an edit: its pods were started again, so that nothing observed of them holds.
     pub restarted: bool,
+}
+
+/// What a template says now, and running pods do not have: a ConfigMap or Secret of variables changed after their start.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// The switch.
+    pub switch: Seen<Switch>,
+    /// The three files, in the order of [`Slot`].
+    pub files: [TlsFile; 3],
+    /// Name, the value that pods were started with, and the one they would get now.
+    pub changed: Vec<(&'static str, Option<String>, String)>,
+    /// A pod that shows it.
+    pub pod: String,
 }
 
 /// The part of a party.

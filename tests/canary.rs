@@ -9,6 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::pods::{Exec, Pods, head};
 use common::{Ran, raytls};
 
 const TOKENS: [&str; 4] =
@@ -223,6 +224,50 @@ users: [{{name: me, user: {{token: {}}}}}]
     assert!(text.contains("ray-tls"), "the Secret was seen: {text}");
     canary.absent("the snapshot", &text);
     search(&canary, folder.path(), &["doctor", "--from", &to]);
+}
+
+/// The pod's program over files with known keys, and a pod that sends a key wherever it can.
+#[test]
+fn from_inside_of_pods() {
+    let (canary, folder) = (Canary::new(), tempfile::tempdir().unwrap());
+    let at = |name: &str, text: &str| write(folder.path(), name, text);
+    let certificate = at("tls.crt", &canary.certificate);
+    let key = at("tls.key", &canary.key);
+    let both = at("both.pem", &format!("{}{}", canary.other_key, canary.certificate));
+    let program = folder.path().join("gcs_server");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let [environment, auth, token, password] = TOKENS;
+    let mut gcs = std::process::Command::new(program)
+        .arg("600")
+        .envs([("RAY_USE_TLS", "1"), ("RAY_TLS_SERVER_CERT", &certificate), ("RAY_TLS_SERVER_KEY", &key)])
+        .envs([("RAY_TLS_CA_CERT", both.as_str()), ("RAY_AUTH_TOKEN", auth), ("RAY_REDIS_PASSWORD", password)])
+        .envs([("RAY_REDIS_ADDRESS", format!("redis://me:{password}@h").as_str()), ("OTHER", environment)])
+        .env("RAY_JSON", format!("{{\"a\": \"{auth}\"}}"))
+        .spawn()
+        .unwrap();
+    let told = serde_json::json!({
+        "clock": 1, "python": canary.key, "ray": canary.key, "reader": 1,
+        "processes": [{"pid": 1, "kind": canary.key, "variables": {"RAY_USE_TLS": "1", "RAY_KEY": canary.key, "RAY_A": canary.key}}],
+        "files": ["RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"].map(|name| serde_json::json!({
+            "variable": name, "path": "/p", "resolved": canary.key, "pid": 1, "text": canary.key,
+            "keys": [{"algorithm": canary.key, "bits": 1, "spki": canary.key, "form": "pkcs8"}], "error": canary.key,
+        })),
+        "dials": [{"host": "127.0.0.1", "port": 6379, "status": canary.key, "details": canary.key, "words": [canary.key]}],
+    });
+    let leak = format!("raytls-inside-1 {told}\n").into_bytes();
+    for exec in [Exec::Run, Exec::Print(leak)] {
+        let objects =
+            std::collections::BTreeMap::from([("pods", vec![head("ray-head-0", &[("RAY_AUTH_TOKEN", auth)])])]);
+        let config = at("pods-config", &Pods::start(objects, exec).kubeconfig(token));
+        let live = ["--inside", "--no-probe", "--kubeconfig", &config, "--timeout", "30s"];
+        search(&canary, folder.path(), &[&["doctor"][..], &live].concat());
+        let ran = Ran::of(raytls(&[&["snapshot", "-vvv"][..], &live].concat()).env("RUST_LOG", "trace"));
+        assert!(ran.stdout.contains("\"inside\":[{"), "nothing was told from inside: {}{}", ran.stdout, ran.stderr);
+        canary.absent("snapshot --inside", &ran.stdout);
+        canary.absent("snapshot --inside -vvv", &ran.stderr);
+    }
+    gcs.kill().unwrap();
+    gcs.wait().unwrap();
 }
 
 /// An API server that knows one Deployment and its Secret, for as long as the test lives; its port.

@@ -9,6 +9,7 @@ pub mod path_unset;
 pub mod paths_without_switch;
 pub mod reference_missing;
 pub mod spelling;
+pub mod stale;
 pub mod unknown_variable;
 
 use std::collections::BTreeMap;
@@ -210,6 +211,8 @@ fn odd_in(case: &Case<'_>, members: &[usize]) -> Vec<Odd> {
         let here = party(index);
         let kind = match &here.role {
             _ if told_by_group(case, index, |group| is_off(group) && is_off(here)) => continue,
+            // ENV10 tells it: the template is right, and its pods are older.
+            _ if here.next.as_ref().is_some_and(|next| (next.switch == Seen::Found(Switch::On)) == on) => continue,
             _ if misspelt(here).is_some() => Kind::Misspelt,
             _ if !any_on || lens::speaks_tls(here) == on => continue,
             Role::Waiter if on => Kind::Waiter,

@@ -1,5 +1,6 @@
 //! ROT: files that changed under running processes.
 
+pub mod differs_in_pod;
 pub mod not_restarted;
 
 use std::collections::BTreeSet;

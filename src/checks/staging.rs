@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use rcgen::CertificateParams;
 use serde_json::{Value, json};
 
-use super::testing::{Ca, Pair, Scene, cluster, tls_secret, worker};
-use crate::evidence::{Handshake, Outcome, Pod, PodContainer, Settings, Target, Tls, Vantage};
+use super::testing::{Ca, Pair, Scene, cluster, facts, tls_secret, worker};
+use crate::evidence::{
+    DialInside, FileInside, Handshake, Inside, Outcome, Pod, PodContainer, Process, Seen, Settings, Target, Tls,
+    Vantage,
+};
 
 /// `cluster()` without fixed node addresses: its nodes dial each other by pod IP.
 pub(crate) fn by_pod_ip() -> Vec<Value> {
@@ -126,6 +129,52 @@ impl Scene {
         self.again()
     }
 
+    /// What the container of a pod of Deployment `workload` told: its GCS or raylet runs with these variables and has this
+    /// file for each, and these dials were made.
+    pub(crate) fn within(
+        mut self,
+        pod: &str,
+        env: &[(&str, &str)],
+        files: &[(&str, &str)],
+        dials: Vec<DialInside>,
+    ) -> Scene {
+        let process = |pid, kind: &str| Process {
+            pid,
+            kind: kind.into(),
+            started_at: None,
+            uid: Some(1000),
+            variables: Some(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()),
+            withheld: Vec::new(),
+            ports: None,
+        };
+        let file = |(variable, text): &(&str, &str)| FileInside {
+            variable: (*variable).into(),
+            path: env.iter().find(|(name, _)| name == variable).map_or_else(String::new, |(_, path)| (*path).into()),
+            resolved: String::new(),
+            pid: 7,
+            content: Seen::Found(facts(text)),
+            readable: Some(true),
+            owner: None,
+            changed_at: None,
+        };
+        self.evidence.inside.push(Inside {
+            namespace: "ray".into(),
+            pod: pod.into(),
+            container: "ray".into(),
+            asked_at: self.now,
+            clock: None,
+            interpreter: "Python 3.11.2".into(),
+            ray: None,
+            grpcio: None,
+            reader: 7,
+            processes: vec![process(7, "raylet"), process(9, "exec")],
+            counts: Default::default(),
+            files: files.iter().map(file).collect(),
+            dials,
+        });
+        self.again()
+    }
+
     /// The Secret changed at this time.
     pub(crate) fn changed(mut self, secret: &str, at: &str) -> Scene {
         let at: Timestamp = at.parse().unwrap();
@@ -133,6 +182,14 @@ impl Scene {
         self.again()
     }
 }
+
+/// The variables of [`nodes`].
+pub(crate) const ENV: [(&str, &str); 4] = [
+    ("RAY_USE_TLS", "1"),
+    ("RAY_TLS_SERVER_CERT", "/etc/ray/tls/tls.crt"),
+    ("RAY_TLS_SERVER_KEY", "/etc/ray/tls/tls.key"),
+    ("RAY_TLS_CA_CERT", "/etc/ray/tls/ca.crt"),
+];
 
 /// TLS as a Ray port speaks it, with this certificate.
 pub(crate) fn tls(pem: &str, settings: Settings) -> Outcome {

@@ -156,6 +156,11 @@ pub(crate) fn tls_secret(name: &str, pair: &Pair, ca: &str) -> Value {
     secret(name, &[("tls.crt", &pair.certificate), ("tls.key", &pair.key), ("ca.crt", ca)])
 }
 
+/// A file with this text.
+pub(crate) fn facts(text: &str) -> crate::evidence::FileFacts {
+    crate::collect::tlsfile::read(text.as_bytes()).0
+}
+
 /// A CA.
 pub(crate) struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,

@@ -112,3 +112,6 @@ fn gap(visit: &Visit, failed: Failed) -> Gap {
         Failed::Other(why) => other(why),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,9 +224,13 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 }
             }
         }
-        Edit::Restart { party } | Edit::Open { party, .. } | Edit::Start { party } => {
-            touch(model, *party, |p| p.restarted = true)
-        }
+        Edit::Restart { party } | Edit::Open { party, .. } | Edit::Start { party } => touch(model, *party, |p| {
+            p.restarted = true;
+            if let Some(next) = p.next.take() {
+                p.switch = next.switch;
+                [p.certificate, p.key, p.trust] = next.files;
+            }
+        }),
         Edit::Aim { namespace, name } => {
             let by_it = |c: &Connection| {
                 let service = crate::ray::service_dialled(evidence, model, c);

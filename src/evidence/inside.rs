@@ -119,6 +119,14 @@ impl Inside {
         Some(variables.get(name).map(String::as_str))
     }
 
+    /// The value that the container was started with, whatever its command did to it; as [`Inside::variable`].
+    #[allow(clippy::option_option)]
+    pub fn given(&self, name: &str) -> Option<Option<&str>> {
+        let own = self.processes.iter().find(|process| process.kind == "exec")?;
+        let variables = own.variables.as_ref().filter(|_| !own.withheld.iter().any(|other| other == name))?;
+        Some(variables.get(name).map(String::as_str))
+    }
+
     /// The file that the reader names by this variable.
     pub fn file(&self, variable: &str) -> Option<&FileInside> {
         self.files.iter().find(|file| file.pid == self.reader && file.variable == variable)

@@ -172,5 +172,104 @@ fn address(dial: &DialInside) -> String {
 fn last(words: &str) -> String {
     let telling = words.rsplit_once("last error: ").map_or(words, |(_, last)| last);
     let telling = telling.rsplit_once("OPENSSL_internal:").map_or(telling, |(_, last)| last);
-    telling.trim_end_matches(']').chars().take(160).collect()
+    let telling = telling.rsplit_once("failed with error: ").map_or(telling, |(_, last)| last);
+    telling.trim_end_matches(']').trim_end_matches(": OK").chars().take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::staging::{ENV, NODES, leaf, nodes, tls};
+    use crate::checks::testing::{Ca, Scene};
+    use crate::evidence::Settings;
+
+    const GCS: &str = "ray/ray-worker>ray/ray-head@ray-head-svc:6379";
+
+    fn dial(status: &str, details: &str) -> DialInside {
+        DialInside {
+            host: "ray-head-svc".into(),
+            port: 6379,
+            tls: true,
+            answer: Answer::Status(status.into(), details.into()),
+            words: Vec::new(),
+        }
+    }
+
+    /// The verdict on the worker's way to the GCS after one dial of it.
+    fn judged(scene: Scene, dial: DialInside) -> Judged {
+        let scene = scene.within("ray-worker-0", &ENV, &[], vec![dial]);
+        let at = scene.model.connections.iter().position(|c| c.id == GCS).expect("a connection");
+        scene.matrix[at].clone()
+    }
+
+    fn healthy() -> Scene {
+        let ca = Ca::new("ca");
+        nodes(&leaf(&ca, &NODES), &ca)
+    }
+
+    #[test]
+    fn any_answer_of_a_grpc_server_is_an_acceptance() {
+        for status in ["OK", "UNIMPLEMENTED", "UNAUTHENTICATED"] {
+            let judged = judged(healthy(), dial(status, ""));
+            assert_eq!(judged.observed, Some(Verdict::Accept), "{status}");
+            assert_eq!(judged.vantage.as_deref(), Some("inside pod ray/ray-worker-0"));
+        }
+        let proxy = judged(healthy(), dial("UNIMPLEMENTED", "Received http2 header with status: 404"));
+        assert_eq!(proxy.observed, None, "a proxy may have answered");
+    }
+
+    #[test]
+    fn grpcs_words_tell_who_refuses() {
+        let of = |details: &str| match judged(healthy(), dial("UNAVAILABLE", details)).observed {
+            Some(Verdict::Reject { by, reason }) => (by, reason),
+            other => panic!("{details}: {other:?}"),
+        };
+        let last = "failed to connect to all addresses; last error: ";
+        let (by, reason) = of(&format!(
+            "{last}UNKNOWN: ipv4:1.2.3.4:6379: Custom verification check failed with error: UNAUTHENTICATED: Hostname Verification Check failed."
+        ));
+        assert!(by == Side::Dialer && matches!(&reason, Failure::Grpc(r) if r.fault == Fault::Name), "{reason:?}");
+        let (by, reason) = of(&format!(
+            "{last}UNKNOWN: SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate: OK"
+        ));
+        assert!(
+            by == Side::Dialer
+                && reason.text().contains("CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate)"),
+            "{reason:?}"
+        );
+        assert_eq!(
+            of(&format!("{last}SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER")),
+            (Side::Dialer, Failure::Switches { tls: Side::Dialer })
+        );
+        let (by, reason) = of(&format!("{last}UNAVAILABLE: ipv4:1.2.3.4:6379: Socket closed"));
+        assert!(
+            by == Side::Target && reason.text().contains("refuses the client certificate of pod ray-worker-0"),
+            "{reason:?}"
+        );
+        let (by, reason) =
+            of("errors resolving ray-head-svc:6379: [field:hostname lookup error: Domain name not found]");
+        assert!(by == Side::Dialer && matches!(reason, Failure::Port(_)));
+        let (by, reason) = of("Connection refused");
+        assert!(by == Side::Target && matches!(reason, Failure::Port(_)));
+    }
+
+    #[test]
+    fn a_port_that_ray_reaches_is_not_closed_because_port_forward_says_so() {
+        let scene = healthy().see("ray-head-0", 6379, crate::evidence::Outcome::Unreachable("x".into()));
+        assert_eq!(judged(scene, dial("OK", "")).observed, Some(Verdict::Accept));
+        let scene = healthy().see("ray-head-0", 6379, tls("", Settings::Closed));
+        assert_eq!(judged(scene, dial("OK", "")).observed, Some(Verdict::Accept));
+    }
+
+    #[test]
+    fn what_only_the_core_refuses_is_not_accepted_for_it() {
+        // The core of Ray 2.60 compares names as text, so an IPv4 address must stand as it is dialled; both agree here, and
+        // the prediction of the core is put in by hand.
+        let scene = healthy().within("ray-worker-0", &ENV, &[], vec![dial("OK", "")]);
+        let at = scene.model.connections.iter().position(|c| c.id == GCS).expect("a connection");
+        let mut judged = scene.matrix[at].clone();
+        let reason = Reason { fault: Fault::Name, certificate: None, text: String::new(), words: None };
+        judged.core = Verdict::Reject { by: Side::Dialer, reason: Failure::Grpc(reason) };
+        assert!(connection(&scene.evidence, &scene.model, &scene.model.connections[at], &judged, false).is_none());
+    }
 }

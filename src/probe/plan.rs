@@ -233,6 +233,7 @@ mod tests {
             node_address: NodeAddress::PodIp,
             pods: (0..pods).map(pod).collect(),
             count: 1,
+            next: None,
             touched: false,
             restarted: false,
         }

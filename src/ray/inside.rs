@@ -2,7 +2,7 @@
 
 use crate::evidence::{Container, DialInside, Evidence, FileFacts, FileInside, Inside, Seen, Why};
 
-use super::{Address, Connection, Model, Party, Place, Port, Slot, TlsFile, command, settings};
+use super::{Address, Connection, Model, Next, Party, Place, Port, Slot, TlsFile, command, settings};
 
 /// What the container of a party in one of its pods told.
 pub fn of<'e>(evidence: &'e Evidence, party: &Party, pod: &str) -> Option<&'e Inside> {
@@ -89,6 +89,7 @@ pub(super) fn overlay(
     if told.is_empty() {
         return;
     }
+    party.next = next(evidence, container, party, &told).map(Box::new);
     match in_processes(&told, container, "RAY_USE_TLS") {
         Some(Ok(value)) => party.switch = Seen::Found(settings::switch(value)),
         Some(Err(why)) => party.switch = Seen::Unseen(why),
@@ -110,6 +111,25 @@ pub(super) fn overlay(
             told.iter().filter_map(|told| Some((*told, told.file(variable)?))).collect();
         take(party.file_mut(slot), slot, &files, several);
     }
+}
+
+/// What the template says now, where a pod was started with something else. A value that the command exports, and one that the
+/// template does not name (the image may), say nothing.
+fn next(evidence: &Evidence, container: &Container, party: &Party, told: &[&Inside]) -> Option<Next> {
+    let mut changed = Vec::new();
+    let mut pod = None;
+    for name in ["RAY_USE_TLS", "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"] {
+        let Seen::Found(setting) = settings::variable(evidence, &party.namespace, container, name) else { continue };
+        let other = |one: &&&Inside| one.given(name).is_some_and(|given| given != Some(setting.value.as_str()));
+        if command::exported(&container.command, name).is_none()
+            && let Some(one) = told.iter().find(other)
+        {
+            changed.push((name, one.given(name).flatten().map(str::to_owned), setting.value));
+            pod = pod.or(Some(one.pod.clone()));
+        }
+    }
+    let files = [Slot::Certificate, Slot::Key, Slot::Trust].map(|slot| party.file(slot).clone());
+    Some(Next { switch: party.switch.clone(), files, changed, pod: pod? })
 }
 
 /// The value that the processes of every pod have; an error where they differ, none where it is not known: the shell
@@ -139,14 +159,21 @@ fn take(file: &mut TlsFile, slot: Slot, files: &[(&Inside, &FileInside)], severa
     if stored && !matches!(file.content, Seen::Unseen(_)) {
         return;
     }
+    // Ray reads its files once.
+    let newer = |told: &Inside, one: &FileInside| {
+        let started = told.processes.iter().find(|process| process.pid == one.pid).and_then(|p| p.started_at);
+        one.changed_at.zip(started).is_some_and(|(changed, started)| changed.as_second() > started.as_second() + 2)
+    };
+    let newer = files.iter().find(|(told, one)| newer(told, one));
+    let assumed = newer.map(|(told, _)| format!("it changed in pod {} after the process had started", told.pod));
     let alike = files.iter().all(|(_, one)| same(&one.content, &first.content));
     // A file that each pod makes for itself tells nothing of the next pod's.
     if alike && (stored || slot == Slot::Trust || !several || files.len() > 1) {
         file.content = first.content.clone();
-        file.assumed = None;
+        file.assumed = assumed;
         return;
     }
-    file.assumed = None;
+    file.assumed = assumed;
     file.content = Seen::Unseen(Why::OutOfReach("each pod has its own".into()));
     file.inside = files.iter().map(|(told, one)| (told.pod.clone(), one.content.clone())).collect();
 }

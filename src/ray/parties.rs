@@ -234,6 +234,7 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
         node_address,
         pods: workload.pods.iter().filter(|pod| pod.phase == "Running" || pod.phase == "Pending").cloned().collect(),
         count: (workload.replicas.unwrap_or(1) as usize).max(workload.pods.len()).max(1),
+        next: None,
         touched: false,
         restarted: false,
     };

@@ -90,6 +90,7 @@ pub(super) fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Part
         node_address: NodeAddress::None,
         pods: Vec::new(),
         count: 1,
+        next: None,
         touched: false,
         restarted: false,
     }

@@ -50,6 +50,7 @@ fn party(id: &str, role: Role, count: usize) -> Party {
         node_address: NodeAddress::PodIp,
         pods: Vec::new(),
         count,
+        next: None,
         touched: Default::default(),
         restarted: Default::default(),
     }

@@ -1,6 +1,8 @@
 //! Running the program with nothing of the caller's environment.
 #![allow(dead_code)] // each test binary uses its part
 
+pub(crate) mod pods;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -370,7 +370,7 @@ def key_facts(label, body):
 
 BLOCK = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)^-----END \1-----", re.S | re.M)
 # What is kept of text that is no certificate: the lines around blocks and what damages them.
-MASKED = re.compile(rb"-----(?:BEGIN|END) [A-Z0-9 ]{0,40}-----|Proc-Type: 4,ENCRYPTED|\\[nr]|[^\s=\-:,.?*<>\\\x00-\x1f]")
+MASKED = re.compile(rb"\A\xef\xbb\xbf|-----(?:BEGIN|END) [A-Z0-9 ]{0,40}-----|Proc-Type: 4,ENCRYPTED|\\[nr]|[^\s=\-:,.?*<>\\\x00-\x1f]")
 WORDS = (b"<", b"***", b"changeme", b"change_me", b"change-me", b"dummy", b"insert", b"placeholder", b"replace", b"todo", b"your-")
 
 
