@@ -245,13 +245,16 @@ fn from_inside_of_pods() {
         .env("RAY_JSON", format!("{{\"a\": \"{auth}\"}}"))
         .spawn()
         .unwrap();
+    let files = ["RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"].map(|name| {
+        serde_json::json!({
+            "variable": name, "path": "/p", "resolved": canary.key, "pid": 1, "text": canary.key,
+            "keys": [{"algorithm": canary.key, "bits": 1, "spki": canary.key, "form": "pkcs8"}], "error": canary.key,
+        })
+    });
     let told = serde_json::json!({
         "clock": 1, "python": canary.key, "ray": canary.key, "reader": 1,
         "processes": [{"pid": 1, "kind": canary.key, "variables": {"RAY_USE_TLS": "1", "RAY_KEY": canary.key, "RAY_A": canary.key}}],
-        "files": ["RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"].map(|name| serde_json::json!({
-            "variable": name, "path": "/p", "resolved": canary.key, "pid": 1, "text": canary.key,
-            "keys": [{"algorithm": canary.key, "bits": 1, "spki": canary.key, "form": "pkcs8"}], "error": canary.key,
-        })),
+        "files": files,
         "dials": [{"host": "127.0.0.1", "port": 6379, "status": canary.key, "details": canary.key, "words": [canary.key]}],
     });
     let leak = format!("raytls-inside-1 {told}\n").into_bytes();
