@@ -232,6 +232,7 @@ pub struct Fact {
 
 /// A judged connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Connection {
     /// Stable id.
     pub id: String,

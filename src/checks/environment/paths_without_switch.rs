@@ -2,7 +2,8 @@
 
 use crate::checks::environment::{has_path, is_off, misspelt, switch_text, told_by_group};
 use crate::checks::{Case, Check, Findings, Severity, lens};
-use crate::ray::Party;
+use crate::evidence::Seen;
+use crate::ray::{Party, Switch};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -26,7 +27,10 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         is_off(party) && misspelt(party).is_none() && lens::SLOTS.into_iter().any(|slot| has_path(party.file(slot)))
     };
     for (index, party) in case.model.parties.iter().enumerate().filter(|(_, party)| faulty(party)) {
-        if told_by_group(case, index, faulty) {
+        // ENV10 tells of pods that are older than their switch.
+        if told_by_group(case, index, faulty)
+            || party.next.as_ref().is_some_and(|n| n.switch == Seen::Found(Switch::On))
+        {
             continue;
         }
         let set: Vec<&str> = (lens::SLOTS.into_iter().map(|slot| party.file(slot)))

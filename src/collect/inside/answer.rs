@@ -220,7 +220,9 @@ impl OneFile {
             return Err("the pod sent a private key, which was thrown away".into());
         }
         facts.size = self.size;
-        facts.keys = self.keys.iter().take(8).map(OneKey::kept).collect();
+        // Blocks that are cut off have no facts but that they are there.
+        let cut = facts.keys.split_off(self.keys.len().min(facts.keys.len()));
+        facts.keys = self.keys.iter().take(8).map(OneKey::kept).chain(cut).collect();
         Ok(facts)
     }
 }
