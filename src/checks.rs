@@ -28,6 +28,7 @@ pub mod wiring;
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 
 use crate::diagnose::edit::Edit;
+use crate::ray::parties;
 
 /// THE table. Codes and names are for ever.
 pub static CHECKS: &[&Check] = &[
@@ -56,6 +57,7 @@ pub static CHECKS: &[&Check] = &[
     &key::mismatch::CHECK,
     &key::encrypted::CHECK,
     &key::unusable::CHECK,
+    &key::unreadable::CHECK,
     &key::swapped::CHECK,
     &chain::unknown_issuer::CHECK,
     &chain::trust_differs::CHECK,
@@ -76,7 +78,12 @@ pub static CHECKS: &[&Check] = &[
     &names::common_name_ignored::CHECK,
     &names::loopback::CHECK,
     &mounts::no_mount::CHECK,
+    &mounts::sub_path::CHECK,
+    &mounts::optional::CHECK,
     &mounts::not_in_volume::CHECK,
+    &mounts::hidden::CHECK,
+    &mounts::nobody_fills::CHECK,
+    &mounts::no_pod_address::CHECK,
     &environment::mixed::CHECK,
     &environment::spelling::CHECK,
     &environment::not_a_string::CHECK,
@@ -99,9 +106,13 @@ pub static CHECKS: &[&Check] = &[
     &client::wrong_port::CHECK,
     &wiring::selects_nothing::CHECK,
     &wiring::leads_elsewhere::CHECK,
+    &wiring::denied::CHECK,
     &kuberay::env_from_only::CHECK,
     &kuberay::autoscaler::CHECK,
     &kuberay::worker_group::CHECK,
+    &kuberay::two_designs::CHECK,
+    &kuberay::not_obeyed::CHECK,
+    &kuberay::operator_names::CHECK,
     &permissions::secrets::CHECK,
     &permissions::pods::CHECK,
     &permissions::resources::CHECK,
@@ -115,7 +126,18 @@ pub fn examine(case: &Case<'_>) -> Vec<Finding> {
         (check.run)(case, &mut findings);
         all.extend(findings.into_vec());
     }
+    all.iter_mut().for_each(|finding| weigh(case, finding));
     all
+}
+
+/// What breaks nothing but groups and Deployments of no pods is no error yet.
+fn weigh(case: &Case<'_>, finding: &mut Finding) {
+    let is_idle = |party: usize| case.model.parties.get(party).is_some_and(|p| parties::is_idle(case.evidence, p));
+    let idle = |at: &usize| case.model.connections.get(*at).is_some_and(|c| is_idle(c.dialer) || is_idle(c.target));
+    if finding.severity == Severity::Error && !finding.breaks.is_empty() && finding.breaks.iter().all(idle) {
+        finding.severity = Severity::Warning;
+        finding.message.push_str(" (it has no pods now: this breaks when it is scaled up)");
+    }
 }
 
 /// The edits of a finding; here so that check authors need one import.

@@ -6,6 +6,7 @@ mod file;
 mod handshake;
 mod inside;
 mod object;
+mod policy;
 mod seen;
 mod workload;
 
@@ -13,10 +14,11 @@ pub use file::{Content, FileFacts, KeyFacts, KeyForm, Misplaced, Shape};
 pub use handshake::{Client, Handshake, Outcome, Settings, Step, Target, Tls, Vantage};
 pub use inside::{Answer, DialInside, FileInside, Inside, Process};
 pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort};
+pub use policy::{Ingress, NetworkPolicy, Peer, Ports, Selector};
 pub use seen::{Gap, Origin, Problem, Seen, Why};
 pub use workload::{
-    Container, EnvFrom, EnvSource, EnvVariable, KeyPath, Mount, Pod, PodContainer, RayGroup, SourceKind, Volume,
-    VolumeSource, Workload,
+    Container, EnvFrom, EnvSource, EnvVariable, KeyPath, Mount, Pod, PodContainer, RayGroup, Security, SourceKind,
+    Traces, Volume, VolumeSource, Workload,
 };
 
 use jiff::Timestamp;
@@ -52,6 +54,9 @@ pub struct Evidence {
     pub config_maps: Vec<ConfigMap>,
     /// Services of the namespaces looked at.
     pub services: Vec<Service>,
+    /// NetworkPolicies of the namespaces looked at that say something of ingress.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network_policies: Vec<NetworkPolicy>,
     /// RayCluster, RayJob and RayService objects, without their templates, which are in `workloads`.
     pub ray_resources: Vec<RayResource>,
     /// Objects that were asked for and could not be had or do not exist.
@@ -105,6 +110,7 @@ impl Evidence {
             secrets: Vec::new(),
             config_maps: Vec::new(),
             services: Vec::new(),
+            network_policies: Vec::new(),
             ray_resources: Vec::new(),
             lookups: Vec::new(),
             handshakes: Vec::new(),

@@ -15,6 +15,7 @@ pub mod names;
 mod parse;
 pub mod path;
 pub mod pem;
+pub mod planned;
 pub mod policies;
 pub mod profile;
 pub mod signature;

@@ -1,13 +1,15 @@
 //! What Ray does: settings as Ray reads them, parties, and who dials whom. Pure.
 
+mod access;
 pub mod command;
 pub mod connections;
 pub mod files;
 pub mod focus;
 pub mod inside;
-mod kuberay;
+pub mod kuberay;
 pub mod material;
 pub mod parties;
+mod policies;
 pub mod ports;
 mod services;
 pub mod settings;
@@ -15,12 +17,12 @@ mod versions;
 
 pub use services::{selects_nothing, service_dialled, words};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
-use crate::grpc::profile::Profiles;
+use crate::grpc::profile::{Profile, Profiles};
 use crate::grpc::verdict;
 
 /// The parties of every Ray cluster in the evidence and the connections between them.
@@ -34,6 +36,8 @@ pub struct Model {
     pub not_judged: Vec<(String, String)>,
     /// The gRPCs of the clusters.
     pub profiles: Profiles,
+    /// The core's gRPC by cluster, where it is not the one of `profiles`.
+    pub cores: BTreeMap<usize, Profile>,
     /// Set in a what-if: what was known before the edit.
     pub before: Option<Before>,
 }
@@ -155,6 +159,20 @@ pub struct TlsFile {
     pub covers_pods: bool,
     /// Set by an edit: the file is good, its bytes are not known yet.
     pub mended: bool,
+    /// Whether Ray's user may read it.
+    pub access: Access,
+}
+
+/// Whether the user that Ray runs as may read a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing forbids it.
+    #[default]
+    Allowed,
+    /// Its mode forbids it: one clause.
+    Denied(String),
+    /// That depends on what was not seen: one clause.
+    Unknown(String),
 }
 
 /// Which of the three files.
@@ -192,7 +210,7 @@ pub enum Place {
     },
     /// An emptyDir; the init container that writes it, if one mounts it.
     MadeInPod(Option<String>),
-    /// CSI, hostPath, …: the kind of volume.
+    /// CSI, hostPath, …: what it is, `hostPath /certs`.
     Volume(String),
     /// A file of this machine.
     Local(String),
@@ -226,6 +244,8 @@ pub struct Connection {
     pub why: &'static str,
     /// Set when it goes to a port where what it wants does not listen, or nowhere.
     pub misdirected: Option<Misdirected>,
+    /// The NetworkPolicy that does not let it in; it is misdirected, then.
+    pub denied_by: Option<ObjectRef>,
     /// Whether Ray works without it (metrics) or not.
     pub needed: bool,
     /// How many connections of this kind there are.
@@ -269,6 +289,15 @@ pub enum Port {
     Session,
     /// Whichever: files alone are judged, for both gRPCs.
     Any,
+}
+
+impl Model {
+    /// The gRPCs by which a party judges and is judged.
+    pub fn profiles_of(&self, party: usize) -> Profiles {
+        let cluster = self.parties.get(party).map(|party| party.cluster);
+        let core = cluster.and_then(|cluster| self.cores.get(&cluster)).copied();
+        Profiles { core: core.unwrap_or(self.profiles.core), ..self.profiles }
+    }
 }
 
 impl Slot {

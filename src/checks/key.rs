@@ -3,6 +3,7 @@
 pub mod encrypted;
 pub mod mismatch;
 pub mod swapped;
+pub mod unreadable;
 pub mod unusable;
 
 use super::Case;

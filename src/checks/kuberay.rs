@@ -2,4 +2,7 @@
 
 pub mod autoscaler;
 pub mod env_from_only;
+pub mod not_obeyed;
+pub mod operator_names;
+pub mod two_designs;
 pub mod worker_group;

@@ -89,7 +89,7 @@ pub fn missed(case: &Case<'_>, served: &Served, of_kind: impl Fn(&Connection) ->
         for name in served
             .dialled(case, connection)
             .into_iter()
-            .filter(|n| !covered(&served.leaf, n, connection.port, case.model.profiles))
+            .filter(|n| !covered(&served.leaf, n, connection.port, case.model.profiles_of(connection.target)))
         {
             match list.iter_mut().find(|m| m.name == name) {
                 Some(known) => known.connections.push(index),
@@ -187,6 +187,10 @@ fn typed_names(case: &Case<'_>, findings: &mut Findings, of_kind: impl Fn(&Conne
     for served in served(case) {
         let missed = missed(case, &served, &of_kind);
         let Some(first) = missed.first() else { continue };
+        // No names can be added to what KubeRay issues: KBR06 tells.
+        if super::kuberay::operator_names::operators(case, &served.parties, &served.leaf).is_some() {
+            continue;
+        }
         let names: Vec<String> = missed.iter().map(|m| m.name.clone()).collect();
         let mut dialers: Vec<usize> =
             missed.iter().flat_map(|m| &m.connections).map(|&c| case.model.connections[c].dialer).collect();

@@ -1,5 +1,6 @@
 //! WIR: what is between the pods.
 
+pub mod denied;
 pub mod leads_elsewhere;
 pub mod selects_nothing;
 
@@ -12,7 +13,9 @@ use crate::ray;
 /// The Services by whose names connections go astray, with the indices of these connections.
 fn astray<'a>(case: &Case<'a>) -> BTreeMap<ObjectRef, (&'a Service, Vec<usize>)> {
     let mut found: BTreeMap<ObjectRef, (&Service, Vec<usize>)> = BTreeMap::new();
-    for (index, connection) in case.model.connections.iter().enumerate().filter(|(_, c)| c.misdirected.is_some()) {
+    for (index, connection) in
+        case.model.connections.iter().enumerate().filter(|(_, c)| c.misdirected.is_some() && c.denied_by.is_none())
+    {
         if let Some(service) = ray::service_dialled(case.evidence, case.model, connection) {
             found.entry(service.object.clone()).or_insert((service, Vec::new())).1.push(index);
         }

@@ -3,8 +3,11 @@
 mod data;
 mod field;
 mod kuberay;
+mod policy;
 mod redact;
+mod shapes;
 mod template;
+mod volume;
 mod wanted;
 mod workloads;
 
@@ -17,6 +20,7 @@ use serde_json::Value;
 
 use self::data::Settings;
 use self::field::{Field, Reading};
+use self::shapes::{Shape, Within};
 use super::keyring::{Keyring, Pairing};
 use crate::evidence::{Container, Evidence, Mode, ObjectRef, Origin, Problem, Workload};
 
@@ -64,6 +68,8 @@ impl Part {
         for mut part in parts {
             workloads::merge(part.evidence.workloads, evidence);
             evidence.services.append(&mut part.evidence.services);
+            evidence.network_policies.append(&mut part.evidence.network_policies);
+            evidence.lookups.append(&mut part.evidence.lookups);
             evidence.ray_resources.append(&mut part.evidence.ray_resources);
             evidence.gaps.append(&mut part.evidence.gaps);
             evidence.problems.append(&mut part.evidence.problems);
@@ -92,18 +98,29 @@ fn stand_for(made_by: &[ObjectRef], evidence: &mut Evidence) {
 fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> Vec<ObjectRef> {
     let mut flat = Vec::new();
     for object in objects {
-        flatten(object, 0, &mut flat, &mut evidence.problems);
+        flatten(object, 0, &mut flat, evidence);
     }
+    let is_data = |kind: &str| matches!(kind, "ConfigMap" | "Secret" | "Service");
     let (data, others): (Vec<_>, Vec<_>) =
-        flat.into_iter().partition(|(object, _)| matches!(object.kind.as_str(), "ConfigMap" | "Secret" | "Service"));
+        flat.into_iter().partition(|(object, _, shape)| shape.is_none() && is_data(&object.kind));
 
     let mut found: Vec<Workload> = Vec::new();
     let mut made_by: Vec<ObjectRef> = Vec::new();
-    for (reference, object) in others {
+    for (reference, object, shape) in others {
         let mut reading =
             Reading { object: reference, origin: object.origin, marks: &object.marks, problems: Vec::new() };
         let root = Field::root(&object.value);
-        match reading.object.kind.clone().as_str() {
+        let kind = match shape {
+            Some(Shape::Cluster) => "RayCluster".into(),
+            Some(Shape::Pod) => "PodTemplate".into(),
+            None => reading.object.kind.clone(),
+        };
+        match kind.as_str() {
+            "PodTemplate" => found.push(workloads::from_template(&root, &mut reading)),
+            "NetworkPolicy" => {
+                evidence.network_policies.retain(|old| old.object != reading.object);
+                evidence.network_policies.extend(policy::policy(&root, &mut reading));
+            }
             "Pod" => found.extend(workloads::pod(&root, &mut reading)),
             kind @ ("RayCluster" | "RayCronJob" | "RayJob" | "RayService") => {
                 let resource = kuberay::resource(kind, &root, &mut reading);
@@ -120,7 +137,7 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
 
     let settings = Settings::of(evidence);
     let mut pairing = Pairing::default();
-    for (reference, object) in data {
+    for (reference, object, _) in data {
         add_data(reference, object, &settings, evidence, &mut pairing);
     }
     pairing.finish(keys);
@@ -173,23 +190,26 @@ fn add_data(
     evidence.problems.extend(reading.problems);
 }
 
+/// An object with what its `spec` is taken for, where its kind does not say so.
+type Flat = (ObjectRef, Object, Option<Shape>);
+
 /// Takes lists apart and drops what has nothing to do with Ray's connections.
-fn flatten(mut object: Object, depth: usize, out: &mut Vec<(ObjectRef, Object)>, problems: &mut Vec<Problem>) {
+fn flatten(mut object: Object, depth: usize, out: &mut Vec<Flat>, evidence: &mut Evidence) {
     let problem =
         |origin: &Origin, message: &str| Problem { origin: origin.clone(), object: None, message: message.into() };
     let Value::Object(map) = &mut object.value else {
-        problems.push(problem(&object.origin, "not a Kubernetes object: it has no fields"));
+        evidence.problems.push(problem(&object.origin, "not a Kubernetes object: it has no fields"));
         return;
     };
     let Some(Value::String(kind)) = map.get("kind").cloned() else {
-        problems.push(problem(&object.origin, "not a Kubernetes object: it has no kind"));
+        evidence.problems.push(problem(&object.origin, "not a Kubernetes object: it has no kind"));
         return;
     };
     if let Some(of) = kind.strip_suffix("List")
         && let Some(Value::Array(items)) = map.remove("items")
     {
         if depth > 8 {
-            problems.push(problem(&object.origin, "lists inside of lists, nine deep: not read"));
+            evidence.problems.push(problem(&object.origin, "lists inside of lists, nine deep: not read"));
             return;
         }
         for mut value in items {
@@ -197,21 +217,39 @@ fn flatten(mut object: Object, depth: usize, out: &mut Vec<(ObjectRef, Object)>,
             if let Value::Object(item) = &mut value {
                 item.entry("kind").or_insert_with(|| of.into());
             }
-            flatten(Object { value, origin: object.origin.clone(), marks: Marks::default() }, depth + 1, out, problems);
+            flatten(Object { value, origin: object.origin.clone(), marks: Marks::default() }, depth + 1, out, evidence);
         }
         return;
     }
-    if !is_read(&kind, map.get("apiVersion").and_then(Value::as_str)) {
+    let read = is_read(&kind, map.get("apiVersion").and_then(Value::as_str));
+    let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let name = text("/metadata/name").or_else(|| text("/metadata/generateName")).filter(|name| !name.is_empty());
+    if name.is_none() && read {
+        let message = format!("a {kind} without metadata.name: the API server refuses it");
+        evidence.problems.push(problem(&object.origin, &message));
         return;
     }
-    let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let Some(name) = text("/metadata/name").or_else(|| text("/metadata/generateName")).filter(|name| !name.is_empty())
-    else {
-        problems.push(problem(&object.origin, &format!("a {kind} without metadata.name: the API server refuses it")));
-        return;
-    };
     let namespace = text("/metadata/namespace").unwrap_or_default();
-    out.push((ObjectRef { kind, namespace, name }, object));
+    let reference = ObjectRef { kind, namespace, name: name.unwrap_or_default() };
+    // An object of the API server stands for nothing but itself.
+    let within = match object.origin.file.is_some() && depth <= 8 {
+        true if !read => shapes::within(&reference, &object),
+        true if reference.kind == "ConfigMap" => shapes::embedded(&reference, &object),
+        _ => Within::default(),
+    };
+    if read {
+        out.push((reference, object, None));
+    }
+    evidence.gaps.extend(within.gaps);
+    for secret in within.secrets {
+        if !evidence.secrets.iter().any(|given| given.object == secret.object) {
+            evidence.lookups.push(secret);
+        }
+    }
+    out.extend(within.shapes.into_iter().map(|(reference, object, shape)| (reference, object, Some(shape))));
+    for inner in within.objects {
+        flatten(inner, depth + 1, out, evidence);
+    }
 }
 
 /// Kinds of other API groups may have the same names (Knative's Service).
@@ -221,6 +259,7 @@ fn is_read(kind: &str, version: Option<&str>) -> bool {
         "ConfigMap" | "Pod" | "Secret" | "Service" => "",
         "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" => "apps",
         "CronJob" | "Job" => "batch",
+        "NetworkPolicy" => "networking.k8s.io",
         "RayCluster" | "RayCronJob" | "RayJob" | "RayService" => "ray.io",
         _ => return false,
     };
@@ -232,6 +271,7 @@ fn sort(evidence: &mut Evidence) {
     evidence.secrets.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.config_maps.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.services.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.network_policies.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.ray_resources.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.gaps.sort();
     evidence.gaps.dedup();

@@ -114,7 +114,7 @@ pub(crate) fn add(path: &Path, evidence: &mut Evidence, pairing: &mut Pairing) -
                 object,
                 origin: Origin { file: Some(name), line: None },
                 kind: "file".into(),
-                data: BTreeMap::from([(String::new(), Content { facts, text: None })]),
+                data: BTreeMap::from([(String::new(), Content { facts, text: None, traces: None })]),
                 invalid: BTreeMap::new(),
                 changed_at: None,
                 created_at: None,

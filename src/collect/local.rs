@@ -61,6 +61,7 @@ fn add_variables(mut variables: Vec<(String, String)>, evidence: &mut Evidence, 
         volumes: Vec::new(),
         host_network: false,
         pods: Vec::new(),
+        security: Default::default(),
     };
     // It has no namespace and sorts before all that have one.
     evidence.workloads.insert(0, shell);

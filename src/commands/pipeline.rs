@@ -77,6 +77,9 @@ impl Probing {
 pub(super) fn report(evidence: &Evidence, judge: &Judge, nothing_read: bool) -> Report {
     let mut model = model(evidence);
     model.profiles = asked(model.profiles, judge);
+    if judge.ray.is_some() {
+        model.cores.clear();
+    }
     let now = judge.now.unwrap_or(evidence.taken_at);
     let matrix = matrix::judge(evidence, &model, now);
     let findings = checks::examine(&Case { evidence, model: &model, matrix: &matrix, now });

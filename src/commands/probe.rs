@@ -1,11 +1,11 @@
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use super::{Error, interrupt, output, pipeline};
+use super::{Error, interrupt, output, pipeline, say};
 use crate::cli::{Inconclusive, Probe};
 use crate::collect::files;
 use crate::collect::keyring::Keyring;
-use crate::evidence::{Evidence, Gap, Mode, Target};
+use crate::evidence::{Evidence, Gap, Handshake, Mode, Outcome, Target};
 use crate::probe::run::probe_address;
 use crate::ray::ports::{self, Own};
 use crate::report::{Ladder, Report};
@@ -55,6 +55,11 @@ pub(super) fn run(args: &Probe) -> Result<u8, Error> {
             false
         }
     });
+    for Handshake { target, outcome, .. } in &evidence.handshakes {
+        if let (Outcome::PlainHttp, Some(what)) = (outcome, ports::plain_by_design(target.port)) {
+            say(&format!("raytls: {target} is plain HTTP by design ({what}): RAY_USE_TLS does not touch it"));
+        }
+    }
     if !gaps.is_empty() {
         // A port that was asked for and did not answer was not checked, whatever the others said.
         judge.inconclusive = Inconclusive::Fail;

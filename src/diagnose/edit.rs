@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::evidence::{Evidence, FileFacts, Outcome, Seen, SourceKind, Why};
+use crate::evidence::{Evidence, FileFacts, ObjectRef, Outcome, Seen, SourceKind, Why};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
 pub use crate::ray::Slot;
-use crate::ray::{Address, Connection, Model, Party, Place, Port, Role, Switch, TlsFile, command};
+use crate::ray::{Access, Address, Connection, Model, Party, Place, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
 ///
@@ -98,6 +98,11 @@ pub enum Edit {
         /// Its name.
         name: String,
     },
+    /// Let this NetworkPolicy let in what it keeps out.
+    LetIn {
+        /// The policy.
+        policy: ObjectRef,
+    },
     /// Make the object exist or valid, so that the pods of this party start.
     Start {
         /// Index of the party.
@@ -152,6 +157,7 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
             let file = p.file_mut(*slot);
             file.mended = true;
             file.hypothetical = None;
+            file.access = Access::Allowed;
         }),
         Edit::Share { party, slot, from } => {
             let Some(given) = model.parties.get(*from).cloned() else { return };
@@ -241,6 +247,12 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 model.connections[at].misdirected = None;
             }
         }
+        Edit::LetIn { policy } => {
+            for connection in model.connections.iter_mut().filter(|c| c.denied_by.as_ref() == Some(policy)) {
+                connection.misdirected = None;
+                connection.denied_by = None;
+            }
+        }
         Edit::Dial { party, from, to } => {
             let ((host, port), (new_host, new_port)) = (command::host_port(from), command::host_port(to));
             for connection in model.connections.iter_mut().filter(|c| c.dialer == *party) {
@@ -248,6 +260,7 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 if connection.address == Address::Typed(host.clone()) && same_port {
                     connection.address = Address::Typed(new_host.clone());
                     connection.misdirected = None;
+                    connection.denied_by = None;
                     connection.port = match (connection.port, new_port) {
                         (_, Some(port)) if to.starts_with("ray://") => Port::Client(port),
                         (_, Some(port)) => Port::Gcs(port),

@@ -10,6 +10,9 @@ pub struct Content {
     /// The text, only where it may be one of Ray's TLS settings (a value of a `RAY_*` name that is no
     /// secret, at most 1,024 characters, no PEM in it).
     pub text: Option<String>,
+    /// For a script of a ConfigMap: what it has to do with making certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<super::Traces>,
 }
 
 /// What a TLS file is, without its private halves.

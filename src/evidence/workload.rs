@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ObjectRef, Origin};
 
 /// A pod template, with the pods that were made from it. Pods of equal template are one workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// The controller people know: Deployment, StatefulSet, Job, RayCluster, …, or the Pod itself.
     pub object: ObjectRef,
@@ -29,6 +29,22 @@ pub struct Workload {
     pub host_network: bool,
     /// Live pods, sorted by name; empty offline.
     pub pods: Vec<Pod>,
+    /// `securityContext` of the pod.
+    #[serde(default)]
+    pub security: Security,
+}
+
+/// Who the processes of a pod or container are: what decides which files they can read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Security {
+    /// `runAsUser`.
+    pub user: Option<u32>,
+    /// `runAsGroup`.
+    pub group: Option<u32>,
+    /// `fsGroup`, of a pod only.
+    pub fs_group: Option<u32>,
+    /// `supplementalGroups`, of a pod only.
+    pub groups: Vec<u32>,
 }
 
 /// The place of a pod in a KubeRay cluster.
@@ -62,6 +78,30 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Container ports by name (empty name for none).
     pub ports: Vec<(String, u16)>,
+    /// `securityContext`; what it leaves open the pod's decides.
+    #[serde(default)]
+    pub security: Security,
+    /// What command and args have to do with making certificates.
+    #[serde(default = "Traces::unknown")]
+    pub traces: Traces,
+}
+
+/// What a command or a script has to do with making certificates, seen in words that are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traces {
+    /// Whether it runs more than `ray`: a program that may write files.
+    pub runs_more: bool,
+    /// Whether it makes a certificate (`openssl req`, `x509`, `cfssl`, `step`, `certtool`, `kubectl`).
+    pub makes_certificate: bool,
+    /// Whether it finds out the pod's own IP (`POD_IP`, `hostname -i`, `ip addr`).
+    pub finds_address: bool,
+}
+
+impl Traces {
+    /// Of a command that nobody looked at: it may do all of it.
+    pub fn unknown() -> Self {
+        Traces { runs_more: true, makes_certificate: true, finds_address: true }
+    }
 }
 
 /// One entry of `env`.
@@ -123,13 +163,13 @@ pub struct EnvFrom {
 }
 
 /// One entry of `volumeMounts`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Name of the volume.
     pub volume: String,
     /// `mountPath`.
     pub path: String,
-    /// `subPath`; empty for none.
+    /// `subPath`, or `subPathExpr` as written; empty for none.
     pub sub_path: String,
     /// `readOnly`.
     pub read_only: bool,
@@ -158,12 +198,44 @@ pub enum VolumeSource {
         items: Vec<KeyPath>,
         /// `optional`.
         optional: bool,
+        /// `defaultMode`, of a projection that of its volume.
+        #[serde(default)]
+        mode: Option<u32>,
     },
-    /// Several objects in one directory, in order.
+    /// Several objects in one directory, in order: a later one wins.
     Projected(Vec<VolumeSource>),
     /// `emptyDir`.
     EmptyDir,
-    /// CSI, hostPath, PVC, downwardAPI, …: the name of the field.
+    /// `csi`.
+    Csi {
+        /// `csi.cert-manager.io`, `secrets-store.csi.k8s.io`, ….
+        driver: String,
+        /// Those of cert-manager's driver, and `secretProviderClass`.
+        attributes: BTreeMap<String, String>,
+    },
+    /// `hostPath`: the path on the node.
+    HostPath(String),
+    /// `persistentVolumeClaim`: its name.
+    Claim(String),
+    /// `clusterTrustBundle` of a projection: certificates of a signer, in one file.
+    TrustBundle {
+        /// `name`; empty when chosen by signer.
+        name: String,
+        /// `signerName`; empty when chosen by name.
+        signer: String,
+        /// The file.
+        path: String,
+        /// `optional`.
+        optional: bool,
+    },
+    /// What the kubelet itself makes in a projection, and nothing but these files.
+    Made {
+        /// `serviceAccountToken`, `downwardAPI`, `podCertificate`.
+        what: String,
+        /// Relative paths of the files.
+        files: Vec<String>,
+    },
+    /// Whatever else: the name of the field.
     Other(String),
 }
 
@@ -174,6 +246,9 @@ pub struct KeyPath {
     pub key: String,
     /// Relative path of the file.
     pub path: String,
+    /// `mode`, before the volume's `defaultMode`.
+    #[serde(default)]
+    pub mode: Option<u32>,
 }
 
 /// A live pod.

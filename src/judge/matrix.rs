@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::evidence::Evidence;
-use crate::grpc::profile::Profile;
+use crate::grpc::profile::{Profile, Profiles};
 use crate::ray::{Model, Port, Role};
 
 use super::side::Side;
@@ -13,19 +13,23 @@ use super::{Judged, Verdict, inside, observe, predict};
 ///
 /// The files of a party are read once for each gRPC, however many connections it has.
 pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> {
-    let sides =
-        |profile: Profile| -> Vec<Side> { model.parties.iter().map(|p| Side::of(evidence, p, profile)).collect() };
-    let profiles = model.profiles;
-    let (core, python) = (sides(profiles.core), sides(profiles.python));
+    let sides = |grpc: fn(Profiles) -> Profile| -> Vec<Side> {
+        let of = |(index, party)| Side::of(evidence, party, grpc(model.profiles_of(index)));
+        model.parties.iter().enumerate().map(of).collect()
+    };
+    let (core, python) = (sides(|profiles| profiles.core), sides(|profiles| profiles.python));
     let mut matrix: Vec<Judged> = model
         .connections
         .iter()
-        .map(|c| Judged {
-            core: predict::connection(c, &model.parties, &core, now, profiles.core),
-            python: predict::connection(c, &model.parties, &python, now, profiles.python),
-            observed: None,
-            vantage: None,
-            python_only: c.port.is_python(),
+        .map(|c| {
+            let profiles = model.profiles_of(c.target);
+            Judged {
+                core: predict::connection(c, &model.parties, &core, now, profiles.core),
+                python: predict::connection(c, &model.parties, &python, now, profiles.python),
+                observed: None,
+                vantage: None,
+                python_only: c.port.is_python(),
+            }
         })
         .collect();
     let stuck = stuck(model, &matrix);
@@ -38,6 +42,7 @@ pub fn judge(evidence: &Evidence, model: &Model, now: Timestamp) -> Vec<Judged> 
         let told = within.as_ref().map(|seen| seen.pods.clone()).unwrap_or_default();
         let see =
             |sides: &[Side], profile| observe::connection(evidence, model, index, sides, freed, &told, now, profile);
+        let profiles = model.profiles_of(connection.target);
         let by_python = see(&python, profiles.python);
         let outside = match (connection.port.is_python(), by_python) {
             (true, verdict) => verdict,

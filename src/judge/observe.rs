@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::evidence::{Evidence, Handshake, Outcome, Settings, Tls};
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{Fault, Reason, Role, Verdict as Grpc};
+use crate::ray::ports::is_plain_by_design;
 use crate::ray::{self, Address, Connection, Model, Party, Switch};
 
 use super::predict::{self, combine};
@@ -119,6 +120,7 @@ fn spoken(
         Outcome::PlainGrpc if tls_on => reject(By::Dialer, Failure::Switches { tls: By::Dialer }),
         Outcome::PlainGrpc => Some(Verdict::Accept),
         Outcome::Tls(_) if !tls_on => reject(By::Target, Failure::Switches { tls: By::Target }),
+        outcome @ Outcome::PlainHttp if is_plain_by_design(target, port, outcome) => Some(Verdict::Accept),
         Outcome::PlainHttp => {
             reject(By::Dialer, Failure::Port(format!("port {port} of pod {pod} speaks HTTP/1, not gRPC")))
         }

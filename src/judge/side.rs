@@ -8,7 +8,7 @@ use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Fault, Key, Reason, Role};
 use crate::grpc::{names, verdict::Verdict as Grpc};
-use crate::ray::{Party, TlsFile};
+use crate::ray::{Access, Party, TlsFile};
 
 use super::Failure;
 
@@ -145,7 +145,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
             Seen::Found(_) | Seen::Unseen(_) => Loaded::Unknown("the certificate is yet to be made".into()),
         };
     }
-    if let Some(failure) = denied(file).or_else(|| denied(&party.key)) {
+    if let Some(failure) = [file, &party.key].into_iter().find_map(|f| denied(f).or_else(|| shut_out(f))) {
         return Loaded::Fails(failure);
     }
     if !file.inside.is_empty() {
@@ -169,6 +169,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
         Seen::Absent => return Loaded::Fails(absent(&party.key)),
         Seen::Unseen(why) => (Key::Usable(fits.as_deref()), Some(format!("{}: {why}", party.key.variable))),
     };
+    let note = note.or_else(|| [file, &party.key].into_iter().find_map(doubtful));
     match verdict::load_identity(&facts.certificates, facts.size == 0, key, Role::Server, profile).certificates() {
         Ok(chain) => Loaded::Ready(Chain::Shared(chain), note),
         Err(Grpc::Reject(reason)) => Loaded::Fails(Failure::Grpc(reason)),
@@ -234,7 +235,7 @@ fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     if file.mended {
         return Loaded::Unknown("the trust file is yet to be made".into());
     }
-    if let Some(failure) = denied(file) {
+    if let Some(failure) = denied(file).or_else(|| shut_out(file)) {
         return Loaded::Fails(failure);
     }
     match &file.content {
@@ -247,6 +248,17 @@ fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
         Seen::Absent => Loaded::Fails(absent(file)),
         Seen::Unseen(why) => Loaded::Unknown(format!("{}: {why}", file.variable)),
     }
+}
+
+/// The mode of a file that was not looked at inside of its pod.
+fn shut_out(file: &TlsFile) -> Option<Failure> {
+    let Access::Denied(why) = &file.access else { return None };
+    (!file.mended).then(|| Failure::File { variable: file.variable, text: why.clone() })
+}
+
+fn doubtful(file: &TlsFile) -> Option<String> {
+    let Access::Unknown(why) = &file.access else { return None };
+    (!file.mended).then(|| format!("{}: {why}", file.variable))
 }
 
 fn absent(file: &TlsFile) -> Failure {

@@ -184,6 +184,7 @@ mod tests {
             port,
             why: "",
             misdirected: None,
+            denied_by: None,
             needed: true,
             count: 1,
             only: None,
@@ -210,6 +211,7 @@ mod tests {
             denied: None,
             covers_pods: false,
             mended: false,
+            access: Default::default(),
         };
         let pod = |i: u8| Pod {
             name: format!("{name}-{i}"),

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::evidence::{Evidence, Seen};
+use crate::evidence::{Evidence, ObjectRef, Seen};
 
-use super::parties::Draft;
-use super::{Address, Connection, Misdirected, NodeAddress, Port, Role, command, services};
+use super::parties::{Draft, is_idle};
+use super::{Address, Connection, Misdirected, NodeAddress, Port, Role, command, policies, services};
 
 /// Every kind of connection between the parties of each cluster, in the order of its id.
 pub(super) fn between(evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection> {
@@ -156,8 +156,16 @@ fn connection(
     count: usize,
 ) -> Connection {
     let id = format!("{}>{}@{address}:{port}", drafts[dialer].party.id, drafts[target].party.id);
-    let misdirected = misdirected(evidence, &drafts[dialer], &drafts[target], &address, port);
-    Connection { id, dialer, target, address, port, why, misdirected, needed, count, only: None }
+    let mut misdirected = misdirected(evidence, &drafts[dialer], &drafts[target], &address, port);
+    let mut denied_by = None;
+    if misdirected.is_none()
+        && let Some((policy, denied)) = denied(evidence, &drafts[dialer], &drafts[target], port)
+    {
+        (misdirected, denied_by) = (Some(denied), Some(policy));
+    }
+    let idle = |draft: &Draft| is_idle(evidence, &draft.party);
+    let needed = needed && !idle(&drafts[dialer]) && !idle(&drafts[target]);
+    Connection { id, dialer, target, address, port, why, misdirected, denied_by, needed, count, only: None }
 }
 
 /// The address by which others dial the node of a party.
@@ -207,7 +215,16 @@ fn misdirected(
                 let ports: Vec<String> = service.ports.iter().map(|p| p.port.to_string()).collect();
                 return elsewhere(format!("{} has no port {typed}; it has {}", service.object, ports.join(", ")));
             };
-            found.target.parse().ok().or_else(|| container_port(evidence, target, &found.target))?
+            match found.target.parse().ok().or_else(|| container_port(evidence, target, &found.target)) {
+                Some(reached) => reached,
+                None => {
+                    let text = format!(
+                        "{} sends port {typed} to the port named {}, and no container of {id} has one of that name",
+                        service.object, found.target
+                    );
+                    return elsewhere(text);
+                }
+            }
         }
         Some(service) if service.headless => typed,
         // Where the name leads is not known: only Ray's other port is plainly the wrong one.
@@ -221,6 +238,26 @@ fn misdirected(
             "port {typed} leads to port {reached} of {id}, where {name} does not listen: it is at {wanted}"
         )),
     }
+}
+
+/// The NetworkPolicy that does not let it in, and what it says.
+fn denied(evidence: &Evidence, dialer: &Draft, target: &Draft, port: Port) -> Option<(ObjectRef, Misdirected)> {
+    let workload = |draft: &Draft| draft.party.workload.and_then(|at| evidence.workloads.get(at));
+    let (from, to) = (workload(dialer)?, workload(target)?);
+    // What a pod sends to itself passes no policy.
+    if std::ptr::eq(from, to) && target.party.role == Role::Head {
+        return None;
+    }
+    // A policy is about the port of the pod, which a Service may have by another number.
+    let port = match port {
+        Port::Gcs(_) => Port::Gcs(target.gcs_port),
+        Port::Client(_) => Port::Client(target.client_port),
+        port => port,
+    };
+    let policy = policies::denied(evidence, from, to, port)?;
+    let on = port.number().map_or_else(|| "the ports of nodes".to_owned(), |port| format!("port {port}"));
+    let text = format!("{} lets nobody like {} in on {on} of {}", policy.object, dialer.party.id, target.party.id);
+    Some((policy.object.clone(), Misdirected { text, wanted: port.number().unwrap_or_default() }))
 }
 
 /// The container port of this name in the pods of a party.

@@ -68,6 +68,7 @@ fn connections(asked: Asked<'_>) -> Vec<Connection> {
             port: Port::Any,
             why,
             misdirected: None,
+            denied_by: None,
             needed: true,
             count: 1,
             only: Some(only),

@@ -1,10 +1,11 @@
 //! Who takes part in a Ray cluster: found by what containers do, not by what they are called.
 
-use crate::evidence::{Container, Evidence, Seen, Service, Why, Workload};
+use crate::evidence::{Container, Evidence, Mode, Seen, Service, Why, Workload};
 
 use super::settings::{self, Setting};
 use super::{
-    Model, NodeAddress, Party, Role, Switch, command, connections, inside, kuberay, material, services, versions,
+    Access, Model, NodeAddress, Party, Role, Slot, Switch, command, connections, inside, kuberay, material, services,
+    versions,
 };
 
 /// What a party does with the network; kept beside it while the model is built.
@@ -29,16 +30,27 @@ pub fn model(evidence: &Evidence) -> Model {
     }
     for resource in &evidence.ray_resources {
         drafts.extend(kuberay::injected(evidence, resource, &drafts));
+        if resource.operator_tls && evidence.mode == Mode::Manifests {
+            let what = format!("whether the operator obeys tlsOptions of {}", resource.object);
+            let why = "it takes KubeRay 1.7 with the feature gate RayClusterMTLS on, and cert-manager, which only the cluster shows";
+            not_judged.push((what, why.into()));
+        }
     }
     assign(evidence, &mut drafts, &mut not_judged);
     drafts.sort_by(|a, b| key(&a.party).cmp(&key(&b.party)));
     let connections = connections::between(evidence, &drafts);
-    let (profiles, unknown) = versions::profiles(evidence);
+    let versions::Named { profiles, cores, unknown } = versions::profiles(evidence, &drafts);
     not_judged.extend(unknown);
     not_judged.sort();
     not_judged.dedup();
     let parties = drafts.into_iter().map(|d| d.party).collect();
-    Model { parties, connections, not_judged, profiles, before: None }
+    Model { parties, connections, not_judged, profiles, cores, before: None }
+}
+
+/// Whether a party has no pods and is to have none: what is wrong with it breaks when it is scaled up.
+pub fn is_idle(evidence: &Evidence, party: &Party) -> bool {
+    let workload = party.workload.and_then(|at| evidence.workloads.get(at));
+    workload.is_some_and(|w| w.replicas == Some(0) && w.pods.is_empty())
 }
 
 fn key(party: &Party) -> (usize, &Role, &str) {
@@ -238,14 +250,22 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
         touched: false,
         restarted: false,
     };
+    // Own settings beside it are refused (KBR04), and mended they are the operator's.
+    if kuberay::makes_tls(evidence, workload) {
+        kuberay::give_tls(evidence, workload, &mut party);
+    }
+    for slot in [Slot::Certificate, Slot::Trust] {
+        kuberay::predict(evidence, party.file_mut(slot));
+    }
     inside::overlay(evidence, container, &mut party, |variable, path| {
         material::file(evidence, workload, container, variable, path)
     });
-    if kuberay::makes_tls(evidence, workload) && matches!(party.switch, Seen::Found(Switch::Off { written: None })) {
-        party.switch = Seen::Found(Switch::On);
-        for file in [&mut party.certificate, &mut party.key, &mut party.trust] {
-            file.path = Seen::Unseen(Why::NotYetMade);
-            file.content = Seen::Unseen(Why::MadeInPod { by: "the KubeRay operator (tlsOptions)".into() });
+    for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
+        let file = party.file_mut(slot);
+        // What was read in the pod can be read there.
+        if !file.inside.is_empty() || file.denied.is_some() {
+            file.access = Access::Allowed;
+            file.hypothetical = None;
         }
     }
     Draft {
@@ -413,8 +433,7 @@ pub(super) mod testing {
                 ..Container::default()
             }],
             volumes: Vec::new(),
-            host_network: false,
-            pods: Vec::new(),
+            ..Workload::default()
         }
     }
 

@@ -49,6 +49,7 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
             port: if target.port == 10001 { Port::Client(target.port) } else { Port::Gcs(target.port) },
             why: "was typed",
             misdirected: None,
+            denied_by: None,
             needed: true,
             count: 1,
             only: None,
@@ -57,6 +58,26 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
         parties.push(Party { pods: vec![pod], ..party(&target.host, nothing) });
     }
     Model { parties, connections, ..Model::default() }
+}
+
+/// What Ray serves on a port of this number in plain HTTP by design, whatever `RAY_USE_TLS` says (Ray 2.60 `ray_constants.py`;
+/// KubeRay's `constant.go`).
+///
+/// Such a port may have been given to something else; only one that was typed and answers in HTTP is taken for it.
+pub fn plain_by_design(port: u16) -> Option<&'static str> {
+    Some(match port {
+        8000 => "Ray Serve's HTTP proxy",
+        8080 => "Ray's metrics (--metrics-export-port of KubeRay)",
+        8265 => "Ray's dashboard and jobs API",
+        44217 | 44227 => "the metrics of Ray's autoscaler and dashboard",
+        52365 => "the HTTP port of Ray's dashboard agent",
+        _ => return None,
+    })
+}
+
+/// Whether what a typed port answered is what Ray serves there in plain HTTP.
+pub fn is_plain_by_design(target: &Party, port: u16, outcome: &Outcome) -> bool {
+    target.object.kind == "Port" && *outcome == Outcome::PlainHttp && plain_by_design(port).is_some()
 }
 
 /// Whether a port spoke at all; if not, what came instead, one clause. A port that did not speak was not checked.
@@ -113,6 +134,7 @@ pub(super) fn file(evidence: &Evidence, variable: &'static str, path: Option<&st
         denied: None,
         covers_pods: false,
         mended: false,
+        access: Default::default(),
     }
 }
 

@@ -79,6 +79,11 @@ pub fn expand(evidence: &Evidence, namespace: &str, container: &Container, word:
     Seen::Found(out)
 }
 
+/// A `subPathExpr` with its `$(NAME)` replaced, as the kubelet does it.
+pub(super) fn substituted(evidence: &Evidence, namespace: &str, container: &Container, text: &str) -> Seen<String> {
+    substitute(evidence, namespace, container, container.env.len(), text)
+}
+
 /// Whether a value is the pod's own IP: `fieldRef: status.podIP`, by one variable, or `hostname -i`.
 pub fn is_pod_ip(container: &Container, word: &str) -> bool {
     if word == "$(hostname -i)" {

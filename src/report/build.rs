@@ -34,7 +34,7 @@ impl Report {
             kind: "Report",
             taken_at: options.now,
             exit_code: exit_code(evidence, findings, &connections, &not_judged, options),
-            judged_by: JudgedBy { core: model.profiles.core.to_string(), python: model.profiles.python.to_string() },
+            judged_by: JudgedBy { core: cores(model), python: model.profiles.python.to_string() },
             incomplete: evidence.incomplete,
             verdict,
             time_to_outage: outage(findings, options),
@@ -53,6 +53,16 @@ impl Report {
             ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(Ladder::of).collect(),
         }
     }
+}
+
+/// The gRPCs of all clusters.
+fn cores(model: &Model) -> String {
+    let mut all: Vec<String> = model.cores.values().map(ToString::to_string).collect();
+    if all.is_empty() {
+        all.push(model.profiles.core.to_string());
+    }
+    all.dedup();
+    all.join(", ")
 }
 
 fn exit_code(

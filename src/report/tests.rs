@@ -30,6 +30,7 @@ fn file(variable: &'static str) -> TlsFile {
         denied: None,
         covers_pods: Default::default(),
         mended: Default::default(),
+        access: Default::default(),
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) fn scene() -> Scene {
         port,
         why: "registers at the GCS",
         misdirected: None,
+        denied_by: None,
         needed: true,
         count,
         only: None,

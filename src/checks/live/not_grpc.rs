@@ -4,6 +4,7 @@ use crate::checks::live::{dialled, tls};
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::Edit;
 use crate::evidence::{Handshake, Outcome, Settings};
+use crate::ray::ports::is_plain_by_design;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -26,6 +27,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     for port in dialled(case) {
         let say =
             |id: &str, _: usize, seen: &str| format!("port {} of {id} does not answer as gRPC does: {seen}", port.port);
+        let party = &case.model.parties[port.party];
+        let strange = |h: &Handshake| strange(h).filter(|_| !is_plain_by_design(party, port.port, &h.outcome));
         if let Some(finding) = port.tell(case, findings, strange, say) {
             finding.breaks = port.failing(case);
             finding.edits = vec![Edit::Open { party: port.party, port: port.port }];

@@ -25,16 +25,16 @@ Authority: Ray `src/ray/rpc/grpc_server.cc`; measured with Ray 2.60.",
 };
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
-    let under = |file: &TlsFile| has_path(file) && file.place == Place::NoMount && super::unread(file);
+    let under = |_: &Party, file: &TlsFile| has_path(file) && file.place == Place::NoMount && super::unread(file);
     // An image that brings its own files is a choice when all of a cluster make it.
     let weight = |party: &Party, slots: &[Slot]| match slots.iter().any(|&slot| mounted_elsewhere(case, party, slot)) {
         true => (Severity::Error, Confidence::Predicted),
         false => (Severity::Warning, Confidence::Suspected),
     };
     super::tell(case, findings, weight, under, |party, slots| {
-        format!("nothing is mounted in {} at {}", party.id, paths(party, slots))
+        format!("nothing is mounted in {} at {}", party.id, super::paths(party, slots))
     });
-    let gone = |file: &TlsFile| has_path(file) && matches!(file.place, Place::NoVolume(_));
+    let gone = |_: &Party, file: &TlsFile| has_path(file) && matches!(file.place, Place::NoVolume(_));
     super::tell(
         case,
         findings,
@@ -48,7 +48,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             format!(
                 "the mount in {} at {} names volume {}, which the pod does not have: the API server refuses it",
                 party.id,
-                paths(party, slots),
+                super::paths(party, slots),
                 volume.unwrap_or_default(),
             )
         },
@@ -60,14 +60,6 @@ fn mounted_elsewhere(case: &Case<'_>, party: &Party, slot: Slot) -> bool {
     let mounts = |other: &Party| !matches!(other.file(slot).place, Place::NoPath | Place::NoMount | Place::NoVolume(_));
     matches!(party.file(slot).content, Seen::Absent)
         || case.model.parties.iter().any(|other| other.cluster == party.cluster && mounts(other))
-}
-
-fn paths(party: &Party, slots: &[Slot]) -> String {
-    let path = |&slot: &Slot| {
-        let file = party.file(slot);
-        format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable)
-    };
-    slots.iter().map(path).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::checks::{Case, Check, Confidence, Findings, Severity, lens};
 use crate::evidence::{VolumeSource, Workload};
-use crate::ray::{Party, Place, TlsFile};
+use crate::ray::{Party, Place};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -28,14 +28,10 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         case,
         findings,
         |_, _| (Severity::Error, Confidence::Proved),
-        |file| matches!(file.place, Place::Key { key: None, .. }) && super::unread(file),
+        |_, file| matches!(file.place, Place::Key { key: None, .. }) && super::unread(file),
         |party, slots| {
-            let files: Vec<&TlsFile> = slots.iter().map(|&slot| party.file(slot)).collect();
-            let paths: Vec<String> = (files.iter())
-                .map(|file| format!("{} ({})", file.path.found().map_or("", String::as_str), file.variable))
-                .collect();
-            let made = files.first().map(|file| made(case, party, &file.place)).unwrap_or_default();
-            format!("no file {} in {}: {made}", paths.join(", "), party.id)
+            let made = slots.first().map(|&slot| made(case, party, &party.file(slot).place)).unwrap_or_default();
+            format!("no file {} in {}: {made}", super::paths(party, slots), party.id)
         },
     );
 }

@@ -182,7 +182,13 @@ fn content(bytes: &[u8], setting: bool, reading: &Reading<'_>, pairing: &mut Pai
     pairing.add(&reading.object.to_string(), &facts, keys);
     let pem = !facts.certificates.blocks.is_empty() || !facts.keys.is_empty() || facts.certificates.begun > 0;
     let text = std::str::from_utf8(bytes).ok().filter(|_| setting && !pem);
-    Content { text: text.and_then(redact::kept_value), facts }
+    let traces = std::str::from_utf8(bytes).ok().filter(|_| reading.object.kind == "ConfigMap" && !pem);
+    let traces = traces.filter(|text| text.starts_with("#!") || text.contains("openssl"));
+    Content {
+        text: text.and_then(redact::kept_value),
+        facts,
+        traces: traces.map(|text| redact::traces(&[text.to_owned()])),
+    }
 }
 
 /// Whether the API server takes the key. Another one may be a line of a PEM file gone astray, so it is not quoted.

@@ -66,7 +66,8 @@ pub(crate) fn resource(kind: &str, root: &Field<'_>, reading: &mut Reading<'_>) 
         }
     }
     let named = head.at(reading, &["headService", "metadata", "name"]).text(reading);
-    let usual = (kind == "RayCluster").then(|| format!("{}-head-svc", reading.object.name));
+    // The name of a cluster inside of another object is for its controller to choose.
+    let usual = (reading.object.kind == "RayCluster").then(|| format!("{}-head-svc", reading.object.name));
     let options = cluster.get(reading, "autoscalerOptions");
     let autoscaling = cluster.get(reading, "enableInTreeAutoscaling").flag(reading);
     let resource = RayResource {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use crate::evidence::Traces;
+
 /// Longest value that is kept, in bytes: paths and addresses are shorter, keys and JSON are longer.
 pub(crate) const LONGEST: usize = 1024;
 
@@ -69,6 +71,39 @@ pub(crate) fn shell_references(word: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// What a command or a script has to do with making certificates.
+pub(crate) fn traces(arguments: &[String]) -> Traces {
+    let words: Vec<String> = arguments.iter().flat_map(|argument| split(argument)).collect();
+    let text = arguments.join(" ");
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&base(word)));
+    let mut commands = words.split(|word| is_separator(word)).filter_map(|segment| {
+        let opens = |word: &&String| {
+            matches!(base(word), "bash" | "sh" | "exec" | "do" | "then" | "else") || word.starts_with('-')
+        };
+        segment.iter().find(|word| !opens(word) && !word.contains('='))
+    });
+    let plain =
+        ["cd", "done", "echo", "export", "fi", "if", "nc", "ray", "set", "sleep", "ulimit", "unset", "until", "while"];
+    Traces {
+        runs_more: commands.any(|word| !plain.contains(&base(word))),
+        makes_certificate: has(&["certtool", "cfssl", "kubectl", "mkcert", "openssl", "step", "vault"]),
+        finds_address: [
+            "POD_IP",
+            "hostname -i",
+            "hostname -I",
+            "hostname --ip",
+            "ip addr",
+            "ip -",
+            "ifconfig",
+            "getent",
+            "gethostbyname",
+            "/etc/hosts",
+        ]
+        .iter()
+        .any(|word| text.contains(word)),
+    }
 }
 
 /// The words of command and args that say what Ray does, each of the separators `&&`, `||`, `|`, `&` and `;` on its own.

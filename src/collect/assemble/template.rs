@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::field::{Field, Reading};
 use super::redact;
-use crate::evidence::{Container, EnvFrom, EnvSource, EnvVariable, KeyPath, Mount, SourceKind, Volume, VolumeSource};
+use super::volume::volume;
+use crate::evidence::{Container, EnvFrom, EnvSource, EnvVariable, Mount, Security, SourceKind, Volume};
 
 /// What is kept of a pod spec.
 #[derive(Default)]
@@ -13,6 +14,7 @@ pub(crate) struct Template {
     pub(crate) containers: Vec<Container>,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) host_network: bool,
+    pub(crate) security: Security,
 }
 
 /// Reads a PodSpec.
@@ -27,6 +29,7 @@ pub(crate) fn template(spec: &Field<'_>, reading: &mut Reading<'_>) -> Template 
         containers: containers(spec.get(reading, "containers"), reading),
         volumes: volumes.iter().map(|item| volume(item, reading)).collect(),
         host_network: spec.get(reading, "hostNetwork").flag(reading),
+        security: security(spec, reading),
     };
     drop_token(&mut template);
     template
@@ -40,6 +43,7 @@ pub(crate) fn container(field: &Field<'_>, reading: &mut Reading<'_>) -> Contain
         arguments.extend(words.iter().filter_map(|word| word.text(reading)));
     }
     let command = redact::kept_words(&arguments);
+    let traces = redact::traces(&arguments);
     let env = variables(&field.get(reading, "env"), &command, reading);
     let env_from = field.get(reading, "envFrom").items(reading);
     let mounts = field.get(reading, "volumeMounts").items(reading);
@@ -52,6 +56,19 @@ pub(crate) fn container(field: &Field<'_>, reading: &mut Reading<'_>) -> Contain
         env_from: env_from.iter().filter_map(|item| source(item, reading)).collect(),
         mounts: mounts.iter().map(|item| mount(item, reading)).collect(),
         ports: ports.iter().filter_map(|item| port(item, reading)).collect(),
+        security: security(field, reading),
+        traces,
+    }
+}
+
+fn security(of: &Field<'_>, reading: &mut Reading<'_>) -> Security {
+    let context = of.get(reading, "securityContext");
+    let groups = context.get(reading, "supplementalGroups").items(reading);
+    Security {
+        user: context.get(reading, "runAsUser").number(reading),
+        group: context.get(reading, "runAsGroup").number(reading),
+        fs_group: context.get(reading, "fsGroup").number(reading),
+        groups: groups.iter().filter_map(|group| group.number(reading)).collect(),
     }
 }
 
@@ -178,51 +195,6 @@ fn mount(item: &Field<'_>, reading: &mut Reading<'_>) -> Mount {
 fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<(String, u16)> {
     let name = item.get(reading, "name").text_or_empty(reading);
     Some((name, item.get(reading, "containerPort").number(reading)?))
-}
-
-fn volume(item: &Field<'_>, reading: &mut Reading<'_>) -> Volume {
-    let name = item.get(reading, "name").text_or_empty(reading);
-    Volume { name, source: volume_source(item, reading) }
-}
-
-fn volume_source(item: &Field<'_>, reading: &mut Reading<'_>) -> VolumeSource {
-    // A volume says `secretName`, a projection says `name`.
-    for (field, name, kind) in
-        [("secret", "secretName", SourceKind::Secret), ("configMap", "name", SourceKind::ConfigMap)]
-    {
-        let source = item.get(reading, field);
-        if source.present() {
-            let named = source.get(reading, name).text(reading);
-            let items = source.get(reading, "items").items(reading);
-            return VolumeSource::Object {
-                kind,
-                name: named.unwrap_or_else(|| source.get(reading, "name").text_or_empty(reading)),
-                items: items.iter().map(|item| key_path(item, reading)).collect(),
-                optional: source.get(reading, "optional").flag(reading),
-            };
-        }
-    }
-    let projected = item.get(reading, "projected");
-    if projected.present() {
-        let sources = projected.get(reading, "sources").items(reading);
-        return VolumeSource::Projected(sources.iter().map(|source| volume_source(source, reading)).collect());
-    }
-    if item.get(reading, "emptyDir").present() {
-        return VolumeSource::EmptyDir;
-    }
-    let other = item
-        .entries(reading)
-        .into_iter()
-        .find(|(key, field)| *key != "name" && !field.value().is_some_and(|value| value.is_null()));
-    // A volume of nothing but a name is an emptyDir for the API server.
-    other.map_or(VolumeSource::EmptyDir, |(key, _)| VolumeSource::Other(key.into()))
-}
-
-fn key_path(item: &Field<'_>, reading: &mut Reading<'_>) -> KeyPath {
-    KeyPath {
-        key: item.get(reading, "key").text_or_empty(reading),
-        path: item.get(reading, "path").text_or_empty(reading),
-    }
 }
 
 /// Forgets the service account's token, which the API server adds to each pod under a name of its own.

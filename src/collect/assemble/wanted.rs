@@ -22,6 +22,12 @@ pub fn wanted(evidence: &Evidence) -> Vec<ObjectRef> {
         if let Some(autoscaler) = &resource.autoscaler {
             add(autoscaler, None, true, &resource.object.namespace, &mut wanted);
         }
+        if resource.operator_tls && resource.object.kind == "RayCluster" {
+            // What the operator mounts into pods that may not be there yet.
+            let secret = |part: &str| format!("ray-{part}-secret-{}", resource.object.name);
+            let namespace = &resource.object.namespace;
+            wanted.extend(["head", "worker"].map(|part| object(SourceKind::Secret, namespace, &secret(part))));
+        }
     }
     let there = |object: &ObjectRef| {
         let lists = match object.kind.as_str() {
@@ -67,7 +73,7 @@ fn add_volume(source: &VolumeSource, namespace: &str, wanted: &mut BTreeSet<Obje
             wanted.insert(object(*kind, namespace, name));
         }
         VolumeSource::Projected(sources) => sources.iter().for_each(|source| add_volume(source, namespace, wanted)),
-        VolumeSource::EmptyDir | VolumeSource::Other(_) => {}
+        _ => {}
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>)
     let line = reading.line(pod_template.path());
     let spec = pod_template.get(reading, "spec");
     let labels = pod_template.at(reading, &["metadata", "labels"]).texts(reading);
-    let Template { init_containers, containers, volumes, host_network } = template(&spec, reading);
+    let Template { init_containers, containers, volumes, host_network, security } = template(&spec, reading);
     Workload {
         object: reading.object.clone(),
         origin: Origin { line, ..reading.origin.clone() },
@@ -59,6 +59,7 @@ pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>)
         volumes,
         host_network,
         pods: Vec::new(),
+        security,
     }
 }
 
@@ -182,6 +183,7 @@ fn equal(a: &Workload, b: &Workload) -> bool {
         && a.containers == b.containers
         && a.volumes == b.volumes
         && a.host_network == b.host_network
+        && a.security == b.security
 }
 
 fn owner_of_pod(owner: ObjectRef, labels: &BTreeMap<String, String>) -> ObjectRef {

@@ -17,7 +17,7 @@ fn address_map() -> ConfigMap {
         certificates: Default::default(),
         keys: Vec::new(),
     };
-    let content = Content { facts, text: Some("ray://head-svc:10001".into()) };
+    let content = Content { facts, text: Some("ray://head-svc:10001".into()), traces: None };
     ConfigMap {
         object: ObjectRef::new("ConfigMap", "ray", "shared"),
         origin: Origin::default(),
