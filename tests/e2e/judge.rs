@@ -1,5 +1,7 @@
 //! What a row's report must say, and must not.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::row::{Expect, Row};
@@ -39,12 +41,12 @@ pub(crate) fn doctor(scene: &Scene, row: &Row, keep: &str, flags: &[&str]) -> Re
         wrong.extend(errors.map(|f| format!("an error on a healthy cluster: {} {}", f["code"], f["message"])));
     }
     if let Expect::Warned(codes) = row.expect {
-        let warned: Vec<&str> = list(&report, "findings")
+        let warned: BTreeSet<&str> = list(&report, "findings")
             .iter()
             .filter(|f| f["severity"] == "warning")
             .filter_map(|f| f["code"].as_str())
             .collect();
-        if warned != codes {
+        if warned != codes.iter().copied().collect() {
             wrong.push(format!("the warnings are {warned:?}, not {codes:?}"));
         }
     }

@@ -23,8 +23,8 @@ but for the faults that are exactly that difference. `raytls demo --list` names 
 
 /// What a row that passed has shown.
 pub(crate) struct Done {
-    /// The lines of Ray and Kubernetes.
-    pub(crate) seen: Vec<String>,
+    /// The lines of Ray and Kubernetes, with where they were seen.
+    pub(crate) seen: Vec<(String, String)>,
     /// The doctor without `--inside`.
     pub(crate) outside: Said,
     /// The doctor with `--inside`, where the rights allow it.
@@ -38,8 +38,9 @@ const HEADER: &str = "\
 impl Done {
     /// The row of the table.
     fn line(&self, row: &Row) -> String {
-        let code = |line: &String| format!("`{}`", line.replace('|', "\\|").replace('`', "'"));
-        let seen: Vec<String> = self.seen.iter().map(code).collect();
+        let told =
+            |(place, line): &(String, String)| format!("{place}: `{}`", line.replace('|', "\\|").replace('`', "'"));
+        let seen: Vec<String> = self.seen.iter().map(told).collect();
         format!(
             "| {} | {}: {} | {} | {} | {} |\n",
             row.name,
@@ -96,29 +97,23 @@ fn observed(said: &Said) -> String {
     format!("{} work, {} fail", said.accepted, said.rejected)
 }
 
-/// A line of a log without its time, its process and what differs from run to run.
+/// A line of a log without its time and process, and without what else differs from run to run.
 pub(crate) fn plain(line: &str) -> String {
-    let mut line = without_colours(line);
-    // Ray: `[2026-11-24 14:05:30,123 E 41 41] text`; grpcio: `E0000 00:00:1732457130.1 41 file.cc:1886] text`.
-    if let Some((before, after)) = line.split_once("] ")
-        && before.trim_start().starts_with(['[', '('])
-    {
-        line = after.to_owned();
-    }
-    if line.starts_with("E0000 ") || line.starts_with("W0000 ") {
-        line = line.split_whitespace().skip(3).collect::<Vec<_>>().join(" ");
-    }
-    let words = line.split(' ').map(|word| match word {
-        _ if word.chars().filter(char::is_ascii_hexdigit).count() >= 24 && !word.contains(['/', ':']) => {
-            "ID".to_owned()
-        }
-        _ => without_address(word),
-    });
-    let text = words.collect::<Vec<_>>().join(" ");
-    let text = text.trim();
+    let line = without_colours(line);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    // `[2026-11-24 14:05:30,123 E 41 41] rpc_client.h:153: text`, `E1124 14:05:30.1 41 file.cc:1886] text`,
+    // `2026-11-24 14:05:30,123 INFO scripts.py:1085 -- text`.
+    let source = |word: &&str| [".cc:", ".h:", ".py:"].iter().any(|end| word.contains(end));
+    let from = words.iter().take(8).position(source).unwrap_or_default();
+    let word =
+        |word: &&str| match word.chars().filter(char::is_ascii_hexdigit).count() >= 24 && !word.contains(['/', ':']) {
+            true => "ID".to_owned(),
+            false => without_address(word),
+        };
+    let text = words[from..].iter().map(word).collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(240) {
         Some((end, _)) => format!("{} …", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Symptom {
 pub(crate) enum Expect {
     /// No error finding, the verdict healthy, exit 0.
     Healthy,
-    /// No error finding and exactly these warnings, the verdict at-risk, exit 0.
+    /// No error finding and warnings of exactly these codes, the verdict at-risk, exit 0.
     Warned(&'static [&'static str]),
     /// Nothing: the verdict unknown, no finding, exit 3.
     Unknown,

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(420);
 pub(crate) struct Scene {
     pub(crate) namespace: String,
     row: &'static str,
-    seen: Mutex<Vec<String>>,
+    seen: Mutex<Vec<(String, String)>>,
     user: Mutex<Option<(u8, String)>>,
 }
 
@@ -98,7 +98,7 @@ impl Scene {
     pub(crate) fn wait(&self, symptom: Symptom) {
         let mut looks = 0..;
         let line = self.until(&symptom.to_string(), || self.look(symptom, looks.next().unwrap_or_default()));
-        let line = self.same_each_time(&line);
+        let line = (symptom.place(), self.same_each_time(&line));
         let mut seen = self.seen.lock().unwrap();
         if !seen.contains(&line) {
             seen.push(line);
@@ -116,7 +116,7 @@ impl Scene {
     }
 
     /// The lines that [`Scene::wait`] saw.
-    pub(crate) fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<(String, String)> {
         self.seen.lock().unwrap().clone()
     }
 
@@ -234,6 +234,18 @@ impl Drop for Scene {
             .args(["delete", "namespace", &self.namespace, "--wait=false"])
             .stdout(Stdio::null())
             .status();
+    }
+}
+
+impl Symptom {
+    /// Where it is seen, for people: `head`, `head, gcs_server.err`.
+    fn place(&self) -> String {
+        let role = |selector: &str| selector.rsplit('=').next().unwrap_or_default().to_owned();
+        match self {
+            Symptom::Log(selector, _) => role(selector),
+            Symptom::File(selector, file, _) => format!("{}, {file}", role(selector)),
+            Symptom::Event(_) => "event".into(),
+        }
     }
 }
 
