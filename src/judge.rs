@@ -2,6 +2,7 @@
 
 pub mod files;
 mod inside;
+mod known;
 pub mod matrix;
 mod observe;
 mod predict;

@@ -17,7 +17,7 @@ mod versions;
 
 pub use services::{selects_nothing, service_dialled, words};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
@@ -264,7 +264,7 @@ pub struct Misdirected {
 }
 
 /// The host part of what is dialled: what gRPC compares with the certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A name or IP that was typed.
     Typed(String),
@@ -333,11 +333,10 @@ impl Party {
 
 /// The handshakes that were made with a party's pods on a port of this number.
 pub fn handshakes<'e>(evidence: &'e Evidence, party: &Party, port: u16) -> Vec<&'e Handshake> {
-    let pods: BTreeSet<&str> = party.pods.iter().map(|pod| pod.name.as_str()).collect();
     let of_pod = |h: &&Handshake| {
         let theirs = || match h.target.pod.as_str() {
             "" => h.target.host == party.id,
-            name => h.target.namespace == party.namespace && pods.contains(name),
+            name => h.target.namespace == party.namespace && party.pods.iter().any(|pod| pod.name == name),
         };
         h.target.port == port && theirs()
     };

@@ -10,7 +10,7 @@ pub mod trust_differs;
 pub mod unknown_issuer;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Case;
 use super::lens::{self, Shared};
@@ -53,15 +53,30 @@ pub(super) struct Pairing<'a> {
 /// Every certificate file with every trust file that somebody of its cluster has.
 pub(super) fn pairings<'a>(case: &Case<'a>) -> Vec<Pairing<'a>> {
     let clusters = |shared: &Shared<'_>| -> Vec<usize> {
-        shared.parties().iter().filter_map(|&p| case.model.parties.get(p)).map(|p| p.cluster).collect()
+        let of = |party: usize| case.model.parties.get(party).map(|party| party.cluster);
+        let all: BTreeSet<usize> = shared.parties().into_iter().filter_map(of).collect();
+        all.into_iter().collect()
     };
+    let read = |slot: Slot| -> Vec<(Shared<'a>, Vec<Certificate>, Vec<usize>)> {
+        let each = |shared: Shared<'a>| {
+            let (certificates, clusters) = (lens::parsed(shared.facts), clusters(&shared));
+            (shared, certificates, clusters)
+        };
+        lens::shared(case, &[slot]).into_iter().map(each).collect()
+    };
+    let hashes = |list: &[Certificate]| list.iter().map(|c| c.sha256.clone()).collect::<Vec<_>>();
+    let trusts = read(Slot::Trust);
+    // Files mostly hold the same as others: paths are built once for what is equal.
+    let mut known: BTreeMap<[Vec<String>; 2], Vec<Fragile>> = BTreeMap::new();
     let mut list = Vec::new();
-    for presented in lens::shared(case, &[Slot::Certificate]) {
-        let (chain, here) = (lens::parsed(presented.facts), clusters(&presented));
-        for trust in lens::shared(case, &[Slot::Trust]) {
-            if clusters(&trust).iter().any(|cluster| here.contains(cluster)) {
-                let facts = fragile::facts(&chain, &lens::parsed(trust.facts), case.model.profiles);
-                list.push(Pairing { presented: presented.clone(), trust, facts });
+    for (presented, chain, here) in read(Slot::Certificate) {
+        for (trust, trusted, there) in &trusts {
+            if there.iter().any(|cluster| here.contains(cluster)) {
+                let facts = known
+                    .entry([hashes(&chain), hashes(trusted)])
+                    .or_insert_with(|| fragile::facts(&chain, trusted, case.model.profiles));
+                let facts = facts.clone();
+                list.push(Pairing { presented: presented.clone(), trust: trust.clone(), facts });
             }
         }
     }

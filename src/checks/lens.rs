@@ -3,6 +3,8 @@
 //! Only parties whose Ray speaks TLS read files, so a Secret that nothing uses is never met here. What was
 //! not seen is never met either: it is a gap, told elsewhere.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Case, Confidence, Edits, Finding, Subject};
@@ -72,12 +74,17 @@ pub fn uses<'a>(case: &Case<'a>) -> Vec<Use<'a>> {
 /// The files of these slots that were seen, each stored file once, in the order of its first user.
 pub fn shared<'a>(case: &Case<'a>, slots: &[Slot]) -> Vec<Shared<'a>> {
     let mut list: Vec<Shared<'a>> = Vec::new();
+    let mut places: BTreeMap<Subject, Vec<usize>> = BTreeMap::new();
     for one in uses(case).into_iter().filter(|u| slots.contains(&u.slot)) {
         let Seen::Found(facts) = &one.file.content else { continue };
         let subject = subject(case, one);
-        match list.iter_mut().find(|s| s.subject == subject && s.facts == facts) {
-            Some(known) => known.uses.push(one),
-            None => list.push(Shared { subject, facts, uses: vec![one] }),
+        let here = places.entry(subject.clone()).or_default();
+        match here.iter().find(|at| list.get(**at).is_some_and(|known| known.facts == facts)) {
+            Some(&at) => list[at].uses.push(one),
+            None => {
+                here.push(list.len());
+                list.push(Shared { subject, facts, uses: vec![one] });
+            }
         }
     }
     list

@@ -81,6 +81,7 @@ struct Search<'a> {
     /// Findings that can be causes, the likelier first.
     candidates: Vec<usize>,
     before: Before,
+    judge: matrix::Judge<'a>,
 }
 
 impl<'a> Search<'a> {
@@ -107,6 +108,7 @@ impl<'a> Search<'a> {
             failing,
             candidates: (0..findings.len()).filter(|&at| !findings[at].edits.is_empty()).collect(),
             before,
+            judge: matrix::Judge::new(evidence, model, now),
         };
         let mut candidates = std::mem::take(&mut search.candidates);
         candidates.sort_by_key(|&at| search.rank(at));
@@ -169,9 +171,7 @@ impl<'a> Search<'a> {
         let edits: Vec<&Edit> = set.iter().flat_map(|&at| &self.findings[at].edits).collect();
         let mut edited = edit::apply(self.evidence, self.model, self.now, &edits);
         edited.before = Some(self.before.clone());
-        let judged = matrix::judge(self.evidence, &edited, self.now);
-        let works = |at: &&usize| !matches!(judged[**at].effective(), Verdict::Reject { .. });
-        self.failing.iter().filter(works).copied().collect()
+        self.judge.working(&edited, &self.failing)
     }
 
     /// What a cause mends: alone, or, where it needs others of the set, what is lost without it.

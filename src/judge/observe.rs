@@ -1,15 +1,14 @@
 //! What the prober's handshakes say of a connection.
 
 use std::collections::BTreeSet;
-
-use jiff::Timestamp;
+use std::rc::Rc;
 
 use crate::evidence::{Evidence, Handshake, Outcome, Settings, Tls};
-use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{Fault, Reason, Role, Verdict as Grpc};
 use crate::ray::ports::is_plain_by_design;
 use crate::ray::{self, Address, Connection, Model, Party, Switch};
 
+use super::known::Rules;
 use super::predict::{self, combine};
 use super::side::{self, Chain, Loaded, Side};
 use super::{Failure, Side as By, Verdict};
@@ -29,16 +28,14 @@ pub(super) fn is_freed(model: &Model, index: usize, stuck: &[bool]) -> bool {
 }
 
 /// The verdict by the prober's handshakes; none when nothing was seen. Pods in `told` are left out. `freed` as [`is_freed`].
-#[allow(clippy::too_many_arguments, reason = "one call site")]
 pub(super) fn connection(
     evidence: &Evidence,
     model: &Model,
     index: usize,
-    sides: &[Side],
+    sides: &[Rc<Side>],
     freed: bool,
     told: &BTreeSet<&str>,
-    now: Timestamp,
-    profile: Profile,
+    rules: Rules<'_>,
 ) -> Option<Verdict> {
     let at = &model.connections[index];
     let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
@@ -55,7 +52,7 @@ pub(super) fn connection(
         let verdict = match closed(handshake) {
             Some(_) if freed => continue,
             Some(text) => Verdict::Reject { by: By::Target, reason: Failure::Port(text) },
-            None => spoken(at, handshake, dialer, target, &sides[at.dialer], &sides[at.target], now, profile)?,
+            None => spoken(at, handshake, dialer, target, &sides[at.dialer], &sides[at.target], rules)?,
         };
         match (&worst, &verdict) {
             (_, Verdict::Reject { .. }) => return Some(verdict),
@@ -106,8 +103,7 @@ fn spoken(
     target: &Party,
     ours: &Side,
     theirs: &Side,
-    now: Timestamp,
-    profile: Profile,
+    rules: Rules<'_>,
 ) -> Option<Verdict> {
     let port = handshake.target.port;
     let pod = &handshake.target.pod;
@@ -128,7 +124,7 @@ fn spoken(
             By::Dialer,
             Failure::Port(format!("port {port} of pod {pod} sends {hex}, which is neither TLS nor gRPC")),
         ),
-        Outcome::Tls(tls) => tls_verdict(at, handshake, tls, target, ours, theirs, now, profile),
+        Outcome::Tls(tls) => tls_verdict(at, handshake, tls, target, ours, theirs, rules),
         Outcome::TlsFailed(why) => {
             Some(Verdict::CannotTell(format!("the TLS handshake with port {port} of pod {pod} failed: {why}")))
         }
@@ -148,8 +144,7 @@ fn tls_verdict(
     target: &Party,
     ours: &Side,
     theirs: &Side,
-    now: Timestamp,
-    profile: Profile,
+    rules: Rules<'_>,
 ) -> Option<Verdict> {
     let Some(served) = side::presented(&tls.chain) else {
         return Some(Verdict::CannotTell("the served certificate cannot be read".into()));
@@ -167,20 +162,20 @@ fn tls_verdict(
         }
     };
     let hosts: Vec<String> = host.into_iter().collect();
-    let chain = side::chain(&served, &ours.trust, Role::Server, now, profile);
-    let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, profile));
+    let chain = side::chain(&served, &ours.trust, Role::Server, rules);
+    let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, rules.profile));
     let server = predict::worst([chain, named].into_iter());
     if tls.alpn.as_deref() != Some("h2") {
         let text = format!("port {} of pod {} does not choose ALPN h2", handshake.target.port, handshake.target.pod);
         return Some(Verdict::Reject { by: By::Dialer, reason: Failure::Port(text) });
     }
-    Some(combine(server, accepted(handshake, tls, ours, theirs, now, profile)))
+    Some(combine(server, accepted(handshake, tls, ours, theirs, rules)))
 }
 
 /// Whether the target took the dialer's certificate. Only a SETTINGS frame to that very certificate is an acceptance; when another
 /// one or none was offered, nothing was observed of it.
-fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, now: Timestamp, profile: Profile) -> Grpc {
-    let predicted = || predict::client(ours, &theirs.trust, now, profile);
+fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, rules: Rules<'_>) -> Grpc {
+    let predicted = || predict::client(ours, &theirs.trust, rules);
     let own = match &ours.identity {
         Loaded::Ready(chain @ Chain::Shared(_), _) => chain.leaf(),
         _ => None,

@@ -1,23 +1,18 @@
 //! What both sides will say, from their files.
 
-use jiff::Timestamp;
+use std::rc::Rc;
 
 use crate::grpc::certificate::{Certificate, Name};
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{Fault, Reason, Role, Verdict as Grpc};
 use crate::ray::{Address, Connection, Party, Switch};
 
+use super::known::Rules;
 use super::side::{self, Chain, Loaded, Side};
 use super::{Failure, Side as By, Verdict};
 
 /// The verdict on a connection by one gRPC.
-pub(super) fn connection(
-    connection: &Connection,
-    parties: &[Party],
-    sides: &[Side],
-    now: Timestamp,
-    profile: Profile,
-) -> Verdict {
+pub(super) fn connection(connection: &Connection, parties: &[Party], sides: &[Rc<Side>], rules: Rules<'_>) -> Verdict {
     let (dialer, target) = (&parties[connection.dialer], &parties[connection.target]);
     if let Some(other) = &connection.misdirected {
         return Verdict::Reject { by: By::Target, reason: Failure::Port(other.text.clone()) };
@@ -44,11 +39,11 @@ pub(super) fn connection(
     }
     let server = match connection.only {
         Some(Role::Client) => Grpc::Accept,
-        _ => server(connection, target, theirs, &ours.trust, now, profile),
+        _ => server(connection, target, theirs, &ours.trust, rules),
     };
     let client = match connection.only {
         Some(Role::Server) => Grpc::Accept,
-        _ => client(ours, &theirs.trust, now, profile),
+        _ => client(ours, &theirs.trust, rules),
     };
     combine(server, client)
 }
@@ -81,13 +76,13 @@ pub(super) fn switches(dialer: &Party, target: &Party) -> Switches {
 }
 
 /// Whether the target takes what the dialer presents.
-pub(super) fn client(dialer: &Side, trust: &Loaded<Vec<Certificate>>, now: Timestamp, profile: Profile) -> Grpc {
+pub(super) fn client(dialer: &Side, trust: &Loaded<Vec<Certificate>>, rules: Rules<'_>) -> Grpc {
     let (chains, note) = match &dialer.identity {
         Loaded::Ready(chains, note) => (chains, note),
         Loaded::Fails(failure) => return Grpc::CannotTell(failure.text()),
         Loaded::Unknown(why) => return unknown(trust, why),
     };
-    let verdicts = chains.all().into_iter().map(|(_, chain)| side::chain(chain, trust, Role::Client, now, profile));
+    let verdicts = chains.all().into_iter().map(|(_, chain)| side::chain(chain, trust, Role::Client, rules));
     noted(worst(verdicts), note)
 }
 
@@ -119,8 +114,7 @@ fn server(
     target: &Party,
     theirs: &Side,
     trust: &Loaded<Vec<Certificate>>,
-    now: Timestamp,
-    profile: Profile,
+    rules: Rules<'_>,
 ) -> Grpc {
     let (chains, note) = match &theirs.identity {
         Loaded::Ready(chains, note) => (chains, note),
@@ -129,10 +123,16 @@ fn server(
     };
     let verdicts = chains.all().into_iter().flat_map(|(pod, chain)| {
         let named = match chain.first() {
-            Some(leaf) => names(connection, target, theirs, pod, leaf, profile),
+            // By the pod's own address, or one that an edit puts in, it is not the same for all.
+            Some(leaf) if pod.is_some() || theirs.covers_pods => {
+                names(connection, target, theirs, pod, leaf, rules.profile)
+            }
+            Some(leaf) => {
+                rules.named(chain, &connection.address, || names(connection, target, theirs, pod, leaf, rules.profile))
+            }
             None => Grpc::CannotTell("the chain is empty".into()),
         };
-        [side::chain(chain, trust, Role::Server, now, profile), named]
+        [side::chain(chain, trust, Role::Server, rules), named]
     });
     let verdict = worst(verdicts.collect::<Vec<_>>().into_iter());
     match (verdict, unserved(chains, target)) {

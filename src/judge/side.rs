@@ -1,7 +1,5 @@
 //! What each party brings to a connection: the chain it presents and the certificates it trusts.
 
-use jiff::Timestamp;
-
 use crate::evidence::{Evidence, FileFacts, KeyFacts, KeyForm, Outcome, Seen};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
@@ -11,6 +9,7 @@ use crate::grpc::{names, verdict::Verdict as Grpc};
 use crate::ray::{Access, Party, TlsFile};
 
 use super::Failure;
+use super::known::Rules;
 
 /// What a party can do with its own files, by one gRPC.
 pub(super) struct Side {
@@ -74,18 +73,11 @@ impl Chain {
 ///
 /// Where the trust file was not seen, what is wrong with the leaf under every trust file (dates, key kind) still
 /// rejects; otherwise it cannot be told.
-pub(super) fn chain(
-    presented: &[Certificate],
-    trust: &Loaded<Vec<Certificate>>,
-    role: Role,
-    now: Timestamp,
-    profile: Profile,
-) -> Grpc {
-    let ask = |trust: &[Certificate]| verdict::peer(verdict::Case { presented, trust, name: None, role, now, profile });
+pub(super) fn chain(presented: &[Certificate], trust: &Loaded<Vec<Certificate>>, role: Role, rules: Rules<'_>) -> Grpc {
     match trust {
-        Loaded::Ready(trust, _) => ask(trust),
+        Loaded::Ready(trust, _) => rules.peer(presented, trust, role),
         Loaded::Fails(failure) => Grpc::CannotTell(failure.text()),
-        Loaded::Unknown(why) => match ask(presented.get(..1).unwrap_or_default()) {
+        Loaded::Unknown(why) => match rules.peer(presented, presented.get(..1).unwrap_or_default(), role) {
             Grpc::Accept => Grpc::CannotTell(format!("trust file: {why}")),
             other => other,
         },
