@@ -249,6 +249,54 @@ fn a_pod_that_is_gone_when_its_port_is_dialled_is_no_good_one() {
     assert!(!seen.stdout.contains("\"verdict\":\"accept\""), "{}", seen.stdout);
 }
 
+/// The plugin and what it starts end with the wait for them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_credential_plugin_that_hangs_does_not_outlive_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let pids = folder.path().join("pids");
+    let script = format!("echo $$ > {0}; sleep 300 & echo $! >> {0}; wait", pids.display());
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/sh", "args": ["-c", script], "interactiveMode": "Never",
+        }}}],
+    });
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    for interrupts in [false, true] {
+        let _ = std::fs::remove_file(&pids);
+        let timeout = if interrupts { "100s" } else { "2s" };
+        let mut command =
+            raytls(&["doctor", "--no-probe", "--timeout", timeout, "--kubeconfig", path.to_str().unwrap()]);
+        let child = command.env("PATH", "/usr/bin:/bin").spawn().unwrap();
+        let started = || std::fs::read_to_string(&pids).unwrap_or_default();
+        if interrupts {
+            while started().lines().count() < 2 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+        }
+        let seen = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(seen.code, 3, "{}", seen.stderr);
+        assert_eq!(started().lines().count(), 2, "{}", seen.stderr);
+        for pid in started().lines() {
+            let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let ended = || state().is_empty() || state().contains(") Z ");
+            // The system may take a moment to end what was killed.
+            for _ in 0..500 {
+                if ended() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert!(ended(), "{interrupts}: {}", state());
+        }
+    }
+}
+
 /// What the program asks for.
 struct Asked {
     /// Without the query.

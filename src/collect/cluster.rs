@@ -5,6 +5,7 @@ mod api;
 mod config;
 mod interrupt;
 mod lists;
+mod plugin;
 pub mod rights;
 mod slim;
 

@@ -10,6 +10,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::time::{Instant, timeout_at};
 
+use super::plugin::{Guard, Starter};
 use super::{Error, Options};
 
 /// Time to reach the API server when none is given.
@@ -52,7 +53,11 @@ pub(super) async fn way(options: &Options, deadline: Instant) -> Result<Way, Err
     config.default_retry = false;
     let url = config.cluster_url.to_string().trim_end_matches('/').to_string();
     let namespace = config.default_namespace.clone();
-    let made = timeout_at(deadline, client(config)).await;
+    let mut plugin = Guard::default();
+    let made = timeout_at(deadline, client(config, plugin.starter())).await;
+    if made.is_ok() {
+        plugin.disarm();
+    }
     let failed = |why: String| Error::Config(format!("{name}: {why}"));
     let client = match made {
         Ok(Ok(Ok(client))) => client,
@@ -73,10 +78,11 @@ pub(super) async fn way(options: &Options, deadline: Instant) -> Result<Way, Err
 
 /// Making a client runs the credential plugin of the kubeconfig, and waits for it: a thread of its own may be left
 /// behind at the deadline, and the runtime does not wait for it.
-fn client(config: Config) -> oneshot::Receiver<kube::Result<kube::Client>> {
+fn client(config: Config, starter: Starter) -> oneshot::Receiver<kube::Result<kube::Client>> {
     let (done, made) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
+        starter.here();
         let _inside = runtime.enter();
         let _ = done.send(kube::Client::try_from(config));
     });
