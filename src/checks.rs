@@ -2,6 +2,7 @@
 //!
 //! To add a check, copy a file of its group, and add one line to the group's module and one to [`CHECKS`].
 
+pub mod cert_manager;
 pub mod certificate;
 pub mod chain;
 mod check;
@@ -101,6 +102,19 @@ pub static CHECKS: &[&Check] = &[
     &live::not_grpc::CHECK,
     &rotation::not_restarted::CHECK,
     &rotation::differs_in_pod::CHECK,
+    &cert_manager::not_ready::CHECK,
+    &cert_manager::not_issued::CHECK,
+    &cert_manager::issuer::CHECK,
+    &cert_manager::self_signed::CHECK,
+    &cert_manager::secret_name::CHECK,
+    &cert_manager::two_certificates::CHECK,
+    &cert_manager::usages::CHECK,
+    &cert_manager::acme::CHECK,
+    &cert_manager::durations::CHECK,
+    &cert_manager::request::CHECK,
+    &cert_manager::outdated::CHECK,
+    &cert_manager::ca_secret::CHECK,
+    &cert_manager::key::CHECK,
     &client::without_tls::CHECK,
     &client::one_without_tls::CHECK,
     &client::wrong_port::CHECK,
@@ -127,6 +141,7 @@ pub fn examine(case: &Case<'_>) -> Vec<Finding> {
         all.extend(findings.into_vec());
     }
     all.iter_mut().for_each(|finding| weigh(case, finding));
+    all.iter_mut().for_each(|finding| cert_manager::tell_owner(case, finding));
     all
 }
 

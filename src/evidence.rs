@@ -5,6 +5,7 @@
 mod file;
 mod handshake;
 mod inside;
+pub mod issuance;
 mod object;
 mod policy;
 mod seen;
@@ -59,6 +60,9 @@ pub struct Evidence {
     pub network_policies: Vec<NetworkPolicy>,
     /// RayCluster, RayJob and RayService objects, without their templates, which are in `workloads`.
     pub ray_resources: Vec<RayResource>,
+    /// cert-manager's and trust-manager's objects.
+    #[serde(default)]
+    pub issuance: issuance::Issuance,
     /// Objects that were asked for and could not be had or do not exist.
     pub lookups: Vec<Lookup>,
     /// What the prober saw.
@@ -112,6 +116,7 @@ impl Evidence {
             services: Vec::new(),
             network_policies: Vec::new(),
             ray_resources: Vec::new(),
+            issuance: issuance::Issuance::default(),
             lookups: Vec::new(),
             handshakes: Vec::new(),
             inside: Vec::new(),

@@ -17,6 +17,7 @@ pub mod path;
 pub mod pem;
 pub mod planned;
 pub mod policies;
+pub mod predicted;
 pub mod profile;
 pub mod signature;
 mod value;

@@ -6,6 +6,7 @@ pub mod connections;
 pub mod files;
 pub mod focus;
 pub mod inside;
+pub mod issuance;
 pub mod kuberay;
 pub mod material;
 pub mod parties;

@@ -2,6 +2,7 @@
 
 mod data;
 mod field;
+mod issuance;
 mod kuberay;
 mod policy;
 mod redact;
@@ -129,6 +130,7 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
                 evidence.ray_resources.retain(|old| old.object != reading.object);
                 evidence.ray_resources.push(resource.resource);
             }
+            kind if issuance::group(kind).is_some() => issuance::add(&root, &mut reading, &mut evidence.issuance),
             kind => found.extend(workloads::controller(kind, &root, &mut reading)),
         }
         evidence.problems.extend(reading.problems);
@@ -261,7 +263,10 @@ fn is_read(kind: &str, version: Option<&str>) -> bool {
         "CronJob" | "Job" => "batch",
         "NetworkPolicy" => "networking.k8s.io",
         "RayCluster" | "RayCronJob" | "RayJob" | "RayService" => "ray.io",
-        _ => return false,
+        kind => match issuance::group(kind) {
+            Some(group) => group,
+            None => return false,
+        },
     };
     group.is_none_or(|group| group == wanted)
 }
@@ -273,6 +278,7 @@ fn sort(evidence: &mut Evidence) {
     evidence.services.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.network_policies.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.ray_resources.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    issuance::sort(&mut evidence.issuance);
     evidence.gaps.sort();
     evidence.gaps.dedup();
     evidence.problems.sort_by(|a, b| (&a.origin, &a.object, &a.message).cmp(&(&b.origin, &b.object, &b.message)));

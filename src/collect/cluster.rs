@@ -4,6 +4,7 @@
 mod api;
 mod config;
 mod interrupt;
+mod issuance;
 mod lists;
 mod plugin;
 pub mod rights;
@@ -105,6 +106,7 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
     evidence.partial = options.selector.is_some();
     lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
     follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
+    issuance::collect(&api, namespace.as_deref(), &mut evidence, &mut keys).await;
     evidence.gaps.sort();
     evidence.gaps.dedup();
     tracing::info!(requests = api.requests(), asked_again = api.asked_again(), "collected");

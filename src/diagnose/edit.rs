@@ -8,6 +8,7 @@ use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
 pub use crate::ray::Slot;
+use crate::ray::issuance::{self, Contents};
 use crate::ray::{Access, Address, Connection, Model, Party, Place, Port, Role, Switch, TlsFile, command};
 
 /// A change of what is deployed, applied to the model.
@@ -102,6 +103,13 @@ pub enum Edit {
     LetIn {
         /// The policy.
         policy: ObjectRef,
+    },
+    /// Mend what keeps cert-manager from issuing this Secret as it is ordered.
+    Issue {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// Make the object exist or valid, so that the pods of this party start.
     Start {
@@ -230,6 +238,7 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 }
             }
         }
+        Edit::Issue { namespace, name } => issue(evidence, model, namespace, name),
         Edit::Restart { party } | Edit::Open { party, .. } | Edit::Start { party } => touch(model, *party, |p| {
             p.restarted = true;
             if let Some(next) = p.next.take() {
@@ -312,6 +321,32 @@ fn reissue(
         made.extend(rest.iter().cloned());
         party.certificate.hypothetical = Some(made);
         party.touched = true;
+    }
+}
+
+/// A Secret that is there becomes what its Certificate orders; of one that is not it is known only that it will be good.
+fn issue(evidence: &Evidence, model: &mut Model, namespace: &str, name: &str) {
+    let order = issuance::owner(evidence, namespace, name);
+    for party in &mut model.parties {
+        for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
+            let file = party.file_mut(slot);
+            let Place::Key { kind: SourceKind::Secret, namespace: ns, name: n, key, .. } = &file.place else {
+                continue;
+            };
+            if ns != namespace || n != name {
+                continue;
+            }
+            let ordered = match (order, key, &file.content) {
+                (Some(order), Some(key), Seen::Found(_)) => Some(issuance::contents(evidence, order, key)),
+                _ => None,
+            };
+            match ordered {
+                Some(Contents::Certificates(made)) => file.hypothetical = Some(made),
+                _ => file.mended = true,
+            }
+            party.touched = true;
+            party.restarted = true;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
 mod authorities;
+mod issuance;
 mod policies;
 mod services;
 
@@ -102,6 +103,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
                 },
             ]
         }
+        Edit::Issue { namespace, name } => issuance::unblock(model, evidence, namespace, name),
         Edit::Distrust { certificate } => authorities::distrust(model, certificate),
         Edit::RenewCa { certificate } => {
             let mut steps = vec![RemedyStep {
@@ -245,6 +247,9 @@ fn whole_secret(evidence: &Evidence, party: &Party) -> Option<RemedyStep> {
 }
 
 fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Vec<RemedyStep> {
+    if let Some(steps) = issuance::provide(evidence, party, slot) {
+        return steps;
+    }
     if let Some(step) = whole_secret(evidence, party) {
         return vec![step, restart(party)];
     }
@@ -295,6 +300,12 @@ fn add_names(
     }
     // Restarted pods have other IPs: today's would be wrong by the time the new certificate is read.
     let lasting = |name: &&String| !pod_addresses || name.parse::<std::net::IpAddr>().is_err();
+    if let Some(order) = issuance::order(evidence, &holders) {
+        let names: Vec<&str> = names.iter().filter(lasting).map(String::as_str).collect();
+        steps.extend(issuance::add_names(evidence, order, &names));
+        steps.extend(holders.into_iter().map(restart));
+        return steps;
+    }
     let list: Vec<String> = names.iter().filter(lasting).map(|n| san(n)).collect();
     if !list.is_empty() {
         steps.push(issue(
@@ -310,6 +321,11 @@ fn add_names(
 
 fn reissue(model: &Model, evidence: &Evidence, certificate: &str, fixes: &[Fix]) -> Vec<RemedyStep> {
     let holders: Vec<&Party> = model.parties.iter().filter(|p| presents(evidence, p, certificate)).collect();
+    if let Some(order) = issuance::order(evidence, &holders).filter(|_| !fixes.contains(&Fix::Chain)) {
+        let mut steps = issuance::reissue(evidence, order, fixes);
+        steps.extend(holders.into_iter().map(restart));
+        return steps;
+    }
     let what = fixes.iter().map(|fix| match fix {
         Fix::Chain => "its intermediate certificates behind it in the same file",
         Fix::Dates => "new dates",

@@ -100,6 +100,12 @@ pub enum Signed {
         /// SHA-256 of the issuer's DER SubjectPublicKeyInfo, lower-case hex.
         issuer_spki_sha256: String,
     },
+    /// A hypothetical certificate of a CA of which nothing was seen, or this CA itself: whether another certificate is of the
+    /// same CA is not known.
+    Stranger {
+        /// As above, of a key that stands for the CA's.
+        issuer_spki_sha256: String,
+    },
 }
 
 /// One subject alternative name.

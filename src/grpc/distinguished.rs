@@ -68,6 +68,22 @@ pub(super) fn name(content: &[u8], notes: &mut Notes) -> Result<DistinguishedNam
     })
 }
 
+/// A name with a common name alone, or without any part.
+pub(super) fn of_common_name(text: Option<&str>) -> DistinguishedName {
+    let attribute = |text: &str| {
+        let kind = der::wrap(OID, &[0x55, 4, 3]);
+        let value = der::wrap(UTF8_STRING, fold(text).as_bytes());
+        der::wrap(SET, &der::wrap(SEQUENCE, &[kind, value].concat()))
+    };
+    DistinguishedName {
+        text: text.map_or_else(|| "(no name)".into(), |text| format!("CN={}", text.escape_debug())),
+        canonical: text.map(attribute).unwrap_or_default(),
+        attributes: usize::from(text.is_some()),
+        common_names: text.map(|text| Some(text.to_owned())).into_iter().collect(),
+        emails: Vec::new(),
+    }
+}
+
 const COMMON_NAME: &str = "2.5.4.3";
 const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 

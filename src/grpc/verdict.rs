@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, Signed};
 use super::pem::Reading;
 use super::profile::Profile;
 use super::{chain, load};
@@ -151,8 +151,18 @@ pub fn load_trust(bundle: &Reading, is_empty: bool, profile: Profile) -> Loading
 /// Whether the peer accepts the presented chain. The names are judged too when the presenter is the server.
 pub fn peer(case: Case<'_>) -> Verdict {
     match chain::judge(case) {
+        Err(reason) if matches!(reason.fault, Fault::BadSignature | Fault::UnknownIssuer) => match stranger(&case) {
+            Some(ca) => Verdict::CannotTell(format!("the certificate of {ca} was not seen")),
+            None => Verdict::Reject(*reason),
+        },
         Err(reason) => Verdict::Reject(*reason),
         Ok(Some(why)) => Verdict::CannotTell(why),
         Ok(None) => Verdict::Accept,
     }
+}
+
+/// A CA of which nothing was seen, on either side: it may be any that the other side has.
+fn stranger<'a>(case: &Case<'a>) -> Option<&'a str> {
+    let mut all = case.presented.iter().chain(case.trust);
+    all.find(|c| matches!(c.signature, Signed::Stranger { .. })).map(|c| c.issuer.as_str())
 }

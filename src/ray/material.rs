@@ -34,7 +34,7 @@ pub fn file(
     };
     let Located { place, content, assumed, mode, hypothetical, covers_pods } = located;
     let access = mode.map_or(Access::Allowed, |mode| access::of(workload, container, mode));
-    TlsFile {
+    let file = TlsFile {
         variable,
         path,
         place,
@@ -46,7 +46,8 @@ pub fn file(
         covers_pods,
         mended: false,
         access,
-    }
+    };
+    super::issuance::foretell(evidence, file)
 }
 
 /// What a path led to.
