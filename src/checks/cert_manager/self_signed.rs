@@ -43,18 +43,22 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
             let after = one.order.lifetime()?.checked_sub(one.order.renewed_before()?)?;
             case.evidence.taken_at.checked_add(after).ok()
         });
+        let renewed = rotation::stale(case)
+            .into_iter()
+            .any(|stale| stale.namespace == one.namespace && stale.name == one.secret && !stale.old.is_empty());
         let new = if one.order.rotates_key() { "key and a new certificate" } else { "certificate" };
         let date = when.map_or_else(String::new, |when| format!(" at {when}"));
+        let consequence = match renewed {
+            true => "it was renewed under running pods; once all are started again it works",
+            false => "it works",
+        };
         let message = format!(
-            "{} is signed by itself ({}), and {} trust nothing else: it works until cert-manager renews it{date}, which makes a new {new} that nothing started before then trusts",
+            "{} is signed by itself ({}), and {} trust nothing else: {consequence} until cert-manager renews it{date}, which makes a new {new} that nothing started before then trusts",
             one.order.object,
             by.object,
             lens::used_by(case.model, &one.parties()),
         );
         let finding = findings.add(super::subject(case, &one.order.object), message);
-        let renewed = rotation::stale(case)
-            .into_iter()
-            .any(|stale| stale.namespace == one.namespace && stale.name == one.secret && !stale.old.is_empty());
         finding.confidence = if one.order.renewal_time.is_some() { Confidence::Proved } else { Confidence::Predicted };
         if renewed {
             // The renewal has happened, and ROT01 says what to start again.
