@@ -36,7 +36,7 @@ const OWNER: &str = "cert-manager.io/certificate-name";
 /// A file that was not read, by what its Certificate orders; unchanged where none does.
 ///
 /// In manifests every ordered Secret is foretold; of a cluster one that could not be read, when cert-manager says that it is as
-/// ordered, and while no port shows more. One that the API server does not have is not foretold: it is missing.
+/// ordered, and while no port or pod shows more. One that the API server does not have is not foretold: it is missing.
 pub(super) fn foretell(evidence: &Evidence, mut file: TlsFile) -> TlsFile {
     let (Place::Key { kind: SourceKind::Secret, namespace, name, key: Some(key), .. }, Seen::Unseen(_)) =
         (&file.place, &file.content)
@@ -46,8 +46,9 @@ pub(super) fn foretell(evidence: &Evidence, mut file: TlsFile) -> TlsFile {
     let Some(order) = evidence.issuance.orders(namespace, name).next().filter(|_| file.hypothetical.is_none()) else {
         return file;
     };
-    let served = || evidence.handshakes.iter().any(|h| matches!(h.outcome, Outcome::Tls(_)));
-    if evidence.mode == Mode::Live && (!is_up_to_date(order) || served()) {
+    let shown =
+        || !evidence.inside.is_empty() || evidence.handshakes.iter().any(|h| matches!(h.outcome, Outcome::Tls(_)));
+    if evidence.mode == Mode::Live && (!is_up_to_date(order) || shown()) {
         return file;
     }
     let ground = format!("cert-manager writes it by {}", order.object);
