@@ -146,10 +146,12 @@ impl Found {
 }
 
 /// Fields with words of the format, of standards and of API servers, which say nothing of their user.
-const FIXED: [&str; 20] = [
+const FIXED: [&str; 24] = [
     "algorithm",
     "alpn",
     "code",
+    "duration",
+    "encoding",
     "form",
     "format",
     "garbage",
@@ -160,7 +162,9 @@ const FIXED: [&str; 20] = [
     "phase",
     "ray_version",
     "reason",
+    "renew_before",
     "resource",
+    "rotation",
     "shape",
     "type",
     "usages",

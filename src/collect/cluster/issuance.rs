@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use futures::StreamExt as _;
 use serde_json::Value;
 
-use super::api::{Api, Failed, is_name};
-use super::{AT_ONCE, Kind, forbidden, missed, text, why};
+use super::api::{Api, Failed, Page, is_name};
+use super::lists::{Kind, forbidden, missed};
+use super::{AT_ONCE, text, why};
 use crate::collect::assemble::{Object, assemble};
 use crate::collect::keyring::Keyring;
 use crate::evidence::{Evidence, Gap, ObjectRef};
@@ -15,14 +16,27 @@ use crate::ray::issuance::written_by;
 
 const GROUP: &str = "cert-manager.io";
 
-const KINDS: [Kind; 3] = [
-    Kind { group: GROUP, version: "v1", plural: "certificates", kind: "Certificate", selected: false },
-    Kind { group: GROUP, version: "v1", plural: "certificaterequests", kind: "CertificateRequest", selected: false },
-    Kind { group: GROUP, version: "v1", plural: "issuers", kind: "Issuer", selected: false },
+static KINDS: [Kind; 3] = [
+    Kind { group: GROUP, version: "v1", plural: "certificates", kind: "Certificate", selected: false, fields: "" },
+    Kind {
+        group: GROUP,
+        version: "v1",
+        plural: "certificaterequests",
+        kind: "CertificateRequest",
+        selected: false,
+        fields: "",
+    },
+    Kind { group: GROUP, version: "v1", plural: "issuers", kind: "Issuer", selected: false, fields: "" },
 ];
 
-const BUNDLES: Kind =
-    Kind { group: "trust.cert-manager.io", version: "v1alpha1", plural: "bundles", kind: "Bundle", selected: false };
+static BUNDLES: Kind = Kind {
+    group: "trust.cert-manager.io",
+    version: "v1alpha1",
+    plural: "bundles",
+    kind: "Bundle",
+    selected: false,
+    fields: "",
+};
 
 /// CA issuers one behind the other that are followed.
 const DEPTH: usize = 8;
@@ -34,21 +48,19 @@ pub(super) async fn collect(api: &Api, namespace: Option<&str>, evidence: &mut E
     let mut objects = Vec::new();
     let secrets = in_question(evidence);
     if !secrets.is_empty() {
-        let asked = KINDS.iter().map(|kind| async move {
-            (kind, api.list(&kind.path(namespace), &kind.api_version(), kind.kind, "").await)
-        });
-        let found: Vec<_> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let asked = KINDS.iter().map(|kind| list(api, kind, namespace));
+        let found: Vec<Listed> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
         let mut items = Vec::new();
         let (mut refused, mut whole) = (Vec::new(), true);
-        for (kind, listed) in found {
-            whole &= listed.failed.is_none();
-            match listed.failed {
+        for Listed { kind, items: some, failed } in found {
+            whole &= failed.is_none();
+            match failed {
                 // Not found: cert-manager is not installed.
                 None | Some(Failed::NotFound { .. }) => {}
                 Some(Failed::Forbidden) => refused.push(kind),
-                Some(failed) => missed(kind, namespace, &failed, evidence),
+                Some(failed) => missed(kind, namespace, &failed, !some.is_empty(), evidence),
             }
-            items.extend(listed.items);
+            items.extend(some);
         }
         forbidden(&refused, namespace, evidence);
         if whole {
@@ -60,17 +72,47 @@ pub(super) async fn collect(api: &Api, namespace: Option<&str>, evidence: &mut E
         objects.extend(kept);
     }
     if evidence.lookups.iter().any(|lookup| lookup.object.kind == "ConfigMap" && lookup.unseen.is_none()) {
-        let listed = api.list(&BUNDLES.path(None), &BUNDLES.api_version(), BUNDLES.kind, "").await;
-        match listed.failed {
+        let bundles = list(api, &BUNDLES, None).await;
+        match bundles.failed {
             None | Some(Failed::NotFound { .. }) => {}
             Some(Failed::Forbidden) => forbidden(&[&BUNDLES], None, evidence),
-            Some(failed) => missed(&BUNDLES, None, &failed, evidence),
+            Some(failed) => missed(&BUNDLES, None, &failed, !bundles.items.is_empty(), evidence),
         }
         let missing =
             |name: &str| evidence.lookups.iter().any(|l| l.object.kind == "ConfigMap" && l.object.name == name);
-        objects.extend(listed.items.into_iter().filter(|bundle| missing(text(bundle, "/metadata/name"))));
+        objects.extend(bundles.items.into_iter().filter(|bundle| missing(text(bundle, "/metadata/name"))));
     }
     assemble(objects.into_iter().map(Object::live).collect(), evidence, keys);
+}
+
+/// What came of a list.
+struct Listed {
+    kind: &'static Kind,
+    items: Vec<Value>,
+    failed: Option<Failed>,
+}
+
+async fn list(api: &Api, kind: &'static Kind, namespace: Option<&str>) -> Listed {
+    let mut items = Vec::new();
+    let each = |page| match page {
+        Page::Anew => items.clear(),
+        Page::Items(some) => items.extend(some.into_iter().filter_map(|item| typed(item, kind))),
+    };
+    let failed = api.list(&kind.path(namespace), "", each).await;
+    Listed { kind, items, failed }
+}
+
+/// An item with its kind, and without the certificates that requests hold.
+fn typed(mut item: Value, kind: &Kind) -> Option<Value> {
+    let fields = item.as_object_mut()?;
+    fields.insert("apiVersion".into(), kind.api_version().into());
+    fields.insert("kind".into(), kind.kind.into());
+    for (part, field) in [("spec", "request"), ("status", "certificate"), ("status", "ca")] {
+        if let Some(part) = fields.get_mut(part).and_then(Value::as_object_mut).filter(|_| kind.kind != "Issuer") {
+            part.remove(field);
+        }
+    }
+    Some(item)
 }
 
 /// Namespace and name of the Secrets that a Certificate made, or may have to make.
@@ -163,7 +205,7 @@ async fn cluster_issuers(api: &Api, kept: &[Value], evidence: &mut Evidence) -> 
             _ if !named => {}
             answer => {
                 let failed = answer.err().unwrap_or_else(|| Failed::Nonsense("another object".into()));
-                evidence.incomplete |= failed == Failed::TimedOut;
+                evidence.incomplete |= failed.is_late();
                 let needs = format!(
                     r#"ClusterRole rule: apiGroups ["{GROUP}"], resources ["clusterissuers"], resourceNames ["{name}"], verbs ["get"]"#
                 );

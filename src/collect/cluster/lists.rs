@@ -14,13 +14,13 @@ use crate::evidence::{Evidence, Gap};
 /// A kind of object that is listed.
 pub(super) struct Kind {
     pub(super) group: &'static str,
-    version: &'static str,
+    pub(super) version: &'static str,
     pub(super) plural: &'static str,
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// Whether the label selector holds for it.
-    selected: bool,
+    pub(super) selected: bool,
     /// Field selector that leaves out what is no evidence; empty for none.
-    fields: &'static str,
+    pub(super) fields: &'static str,
 }
 
 /// The API group of KubeRay's resources.
@@ -41,11 +41,11 @@ pub(super) const KINDS: [Kind; 8] = [
 ];
 
 impl Kind {
-    fn api_version(&self) -> String {
+    pub(super) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    fn path(&self, namespace: Option<&str>) -> String {
+    pub(super) fn path(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api" } else { "/apis" };
         let inside = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
         format!("{root}/{}{inside}/{}", self.api_version(), self.plural)
@@ -192,7 +192,7 @@ fn owns(item: &Value, clusters: &BTreeSet<Name>) -> bool {
     names.iter().any(|path| clusters.contains(&(text(item, "/metadata/namespace").into(), text(item, path).into())))
 }
 
-fn missed(kind: &Kind, namespace: Option<&str>, failed: &Failed, begun: bool, evidence: &mut Evidence) {
+pub(super) fn missed(kind: &Kind, namespace: Option<&str>, failed: &Failed, begun: bool, evidence: &mut Evidence) {
     // Half of a list looks like a whole one.
     evidence.incomplete |= begun || failed.is_late();
     let told = why(failed, "list", &kind.resource(), namespace).to_string();
@@ -205,7 +205,7 @@ fn gap(kind: &Kind, namespace: Option<&str>, why: String, evidence: &mut Evidenc
 }
 
 /// One gap per API group, with the one rule that opens all of it.
-fn forbidden(kinds: &[&Kind], namespace: Option<&str>, evidence: &mut Evidence) {
+pub(super) fn forbidden(kinds: &[&Kind], namespace: Option<&str>, evidence: &mut Evidence) {
     let [first, others @ ..] = kinds else { return };
     let more: Vec<&str> = others.iter().map(|kind| kind.kind).collect();
     let more = if more.is_empty() { String::new() } else { format!("(and {}) ", more.join(", ")) };
