@@ -154,8 +154,6 @@ pub struct TlsFile {
     pub hypothetical: Option<Vec<Certificate>>,
     /// What is there in each pod that was asked, by pod name, where pods have files of their own.
     pub inside: Vec<(String, Seen<FileFacts>)>,
-    /// Set when the process may not read what is there: one clause.
-    pub denied: Option<String>,
     /// Set by an edit: the certificate in this slot holds each pod's own address.
     pub covers_pods: bool,
     /// Set by an edit: the file is good, its bytes are not known yet.

@@ -137,7 +137,7 @@ fn identity(evidence: &Evidence, party: &Party, profile: Profile) -> Loaded<Chai
             Seen::Found(_) | Seen::Unseen(_) => Loaded::Unknown("the certificate is yet to be made".into()),
         };
     }
-    if let Some(failure) = [file, &party.key].into_iter().find_map(|f| denied(f).or_else(|| shut_out(f))) {
+    if let Some(failure) = [file, &party.key].into_iter().find_map(shut_out) {
         return Loaded::Fails(failure);
     }
     if !file.inside.is_empty() {
@@ -214,12 +214,6 @@ fn in_pod(failure: Failure, pod: &str) -> Failure {
     }
 }
 
-/// Python raises, and the C++ core takes a file that it may not read for a missing one.
-fn denied(file: &TlsFile) -> Option<Failure> {
-    let text = file.denied.clone().filter(|_| !file.mended)?;
-    Some(Failure::File { variable: file.variable, text })
-}
-
 fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     if let Some(made) = &file.hypothetical {
         return Loaded::Ready(made.clone(), None);
@@ -227,7 +221,7 @@ fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     if file.mended {
         return Loaded::Unknown("the trust file is yet to be made".into());
     }
-    if let Some(failure) = denied(file).or_else(|| shut_out(file)) {
+    if let Some(failure) = shut_out(file) {
         return Loaded::Fails(failure);
     }
     match &file.content {
@@ -242,7 +236,7 @@ fn trust(file: &TlsFile, profile: Profile) -> Loaded<Vec<Certificate>> {
     }
 }
 
-/// The mode of a file that was not looked at inside of its pod.
+/// Python raises, and the C++ core takes a file that it may not read for a missing one.
 fn shut_out(file: &TlsFile) -> Option<Failure> {
     let Access::Denied(why) = &file.access else { return None };
     (!file.mended).then(|| Failure::File { variable: file.variable, text: why.clone() })

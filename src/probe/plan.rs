@@ -208,7 +208,6 @@ mod tests {
             assumed: None,
             hypothetical: None,
             inside: Vec::new(),
-            denied: None,
             covers_pods: false,
             mended: false,
             access: Default::default(),

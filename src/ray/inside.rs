@@ -2,7 +2,7 @@
 
 use crate::evidence::{Container, DialInside, Evidence, FileFacts, FileInside, Inside, Seen, Why};
 
-use super::{Address, Connection, Model, Next, Party, Place, Port, Slot, TlsFile, command, settings};
+use super::{Access, Address, Connection, Model, Next, Party, Place, Port, Slot, TlsFile, command, settings};
 
 /// What the container of a party in one of its pods told.
 pub fn of<'e>(evidence: &'e Evidence, party: &Party, pod: &str) -> Option<&'e Inside> {
@@ -153,12 +153,16 @@ fn in_processes<'e>(told: &[&'e Inside], container: &Container, name: &str) -> O
 fn take(file: &mut TlsFile, slot: Slot, files: &[(&Inside, &FileInside)], several: bool) {
     let Some((_, first)) = files.first() else { return };
     if let Some((told, one)) = files.iter().find(|(_, one)| one.readable == Some(false)) {
-        file.denied = Some(clause(told, one));
+        file.access = Access::Denied(clause(told, one));
+    } else if files.iter().all(|(_, one)| one.readable == Some(true)) {
+        file.access = Access::Allowed;
     }
     let stored = matches!(file.place, Place::Key { .. }) && file.assumed.is_none();
     if stored && !matches!(file.content, Seen::Unseen(_)) {
         return;
     }
+    // What is there is known now, and need not be concluded.
+    file.hypothetical = None;
     // Ray reads its files once.
     let newer = |told: &Inside, one: &FileInside| {
         let started = told.processes.iter().find(|process| process.pid == one.pid).and_then(|p| p.started_at);
@@ -183,10 +187,10 @@ fn clause(told: &Inside, file: &FileInside) -> String {
     let process = told.processes.iter().find(|process| process.pid == file.pid);
     let who = process.and_then(|process| process.uid).map_or_else(|| "its user".into(), |uid| format!("user {uid}"));
     let owner = match file.owner {
-        Some((uid, gid, mode)) => format!(" (mode {mode:04o}, owner {uid}:{gid})"),
-        None => String::new(),
+        Some((uid, gid, mode)) => format!("its mode is {mode:04o} and it is of {uid}:{gid} in pod {}", told.pod),
+        None => format!("it is there in pod {}", told.pod),
     };
-    format!("{} exists in pod {}, but {who} may not read it{owner}", file.path, told.pod)
+    format!("{owner}, so that {who} cannot read it")
 }
 
 /// Whether two pods, or a pod and a Secret, have the same file as far as gRPC reads it.

@@ -42,7 +42,6 @@ pub fn file(
         assumed,
         hypothetical,
         inside: Vec::new(),
-        denied: None,
         covers_pods,
         mended: false,
         access,

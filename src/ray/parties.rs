@@ -4,8 +4,7 @@ use crate::evidence::{Container, Evidence, Mode, Seen, Service, Why, Workload};
 
 use super::settings::{self, Setting};
 use super::{
-    Access, Model, NodeAddress, Party, Role, Slot, Switch, command, connections, inside, kuberay, material, services,
-    versions,
+    Model, NodeAddress, Party, Role, Slot, Switch, command, connections, inside, kuberay, material, services, versions,
 };
 
 /// What a party does with the network; kept beside it while the model is built.
@@ -260,14 +259,6 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
     inside::overlay(evidence, container, &mut party, |variable, path| {
         material::file(evidence, workload, container, variable, path)
     });
-    for slot in [Slot::Certificate, Slot::Key, Slot::Trust] {
-        let file = party.file_mut(slot);
-        // What was read in the pod can be read there.
-        if !file.inside.is_empty() || file.denied.is_some() {
-            file.access = Access::Allowed;
-            file.hypothetical = None;
-        }
-    }
     Draft {
         party,
         gcs_port: 6379,

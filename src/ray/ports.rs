@@ -131,7 +131,6 @@ pub(super) fn file(evidence: &Evidence, variable: &'static str, path: Option<&st
         assumed: None,
         hypothetical: None,
         inside: Vec::new(),
-        denied: None,
         covers_pods: false,
         mended: false,
         access: Default::default(),

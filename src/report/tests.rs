@@ -27,7 +27,6 @@ fn file(variable: &'static str) -> TlsFile {
         assumed: None,
         hypothetical: None,
         inside: Vec::new(),
-        denied: None,
         covers_pods: Default::default(),
         mended: Default::default(),
         access: Default::default(),

@@ -1,7 +1,8 @@
 //! KEY06: may the user that Ray runs as read the files?
 
 use crate::checks::{Case, Check, Confidence, Findings, Severity, mounts};
-use crate::ray::{Access, Party};
+use crate::evidence::Inside;
+use crate::ray::{Access, Party, inside};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -43,8 +44,12 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     );
 }
 
-/// Proved where the user is written, predicted where it is that of Ray's own image.
+/// Proved where a pod said so or the user is written, predicted where it is that of Ray's own image.
 fn confidence(case: &Case<'_>, party: &Party) -> Confidence {
+    let refused = |told: &Inside| told.files.iter().any(|f| f.pid == told.reader && f.readable == Some(false));
+    if inside::all(case.evidence, party).into_iter().any(refused) {
+        return Confidence::Proved;
+    }
     let workload = party.workload.and_then(|at| case.evidence.workloads.get(at));
     let written = |w: &crate::evidence::Workload| {
         let own = w.containers.iter().find(|c| c.name == party.container).and_then(|c| c.security.user);
