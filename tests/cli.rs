@@ -369,7 +369,7 @@ fn an_interrupted_probe_reports_what_answered_before() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     let report = ran.json();
     assert_eq!((report["incomplete"].as_bool(), report["exitCode"].as_i64()), (Some(true), Some(i64::from(ran.code))));
-    assert!(ran.stderr.contains("interrupted: the ports that had not answered"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("interrupted: what was seen until now is judged"), "{}", ran.stderr);
     let ends = |c: &&serde_json::Value| c["id"].as_str().unwrap().ends_with(&targets[0]);
     let first = report["connections"].as_array().unwrap().iter().find(ends).unwrap();
     assert_eq!(first["observed"]["verdict"], "reject", "what had answered is lost: {first:#}");

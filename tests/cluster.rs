@@ -324,6 +324,8 @@ impl Server {
             ("/api/v1", "services"),
             ("/apis/apps/v1", "deployments"),
             ("/apis/apps/v1", "statefulsets"),
+            ("/apis/apps/v1", "daemonsets"),
+            ("/apis/batch/v1", "cronjobs"),
             ("/apis/batch/v1", "jobs"),
         ] {
             let empty = Answer::json(json!({"kind": "List", "metadata": {}, "items": []}));

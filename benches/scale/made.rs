@@ -93,7 +93,7 @@ impl Made {
             "deployments" => Some(self.strangers / REPLICAS),
             "services" => Some(self.clusters.len() + self.strangers / REPLICAS),
             "rayclusters" => Some(self.clusters.len()),
-            "daemonsets" | "jobs" | "rayjobs" | "rayservices" | "statefulsets" => Some(0),
+            "cronjobs" | "daemonsets" | "jobs" | "raycronjobs" | "rayjobs" | "rayservices" | "statefulsets" => Some(0),
             _ => None,
         }
     }

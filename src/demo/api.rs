@@ -47,8 +47,11 @@ const KINDS: &[Kind] = &[
     Kind::of("apps", "v1", "deployments", "Deployment"),
     Kind::of("apps", "v1", "replicasets", "ReplicaSet"),
     Kind::of("apps", "v1", "statefulsets", "StatefulSet"),
+    Kind::of("apps", "v1", "daemonsets", "DaemonSet"),
+    Kind::of("batch", "v1", "cronjobs", "CronJob"),
     Kind::of("batch", "v1", "jobs", "Job"),
     Kind::of("ray.io", "v1", "rayclusters", "RayCluster"),
+    Kind::of("ray.io", "v1", "raycronjobs", "RayCronJob"),
     Kind::of("ray.io", "v1", "rayjobs", "RayJob"),
     Kind::of("ray.io", "v1", "rayservices", "RayService"),
 ];

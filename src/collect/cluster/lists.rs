@@ -29,13 +29,16 @@ const RAY: &str = "ray.io";
 /// Pods that are over are no party's any more.
 const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-pub(super) const KINDS: [Kind; 8] = [
+pub(super) const KINDS: [Kind; 11] = [
     Kind { group: "", version: "v1", plural: "pods", kind: "Pod", selected: true, fields: RUNNING },
     Kind { group: "apps", version: "v1", plural: "deployments", kind: "Deployment", selected: true, fields: "" },
     Kind { group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", selected: true, fields: "" },
+    Kind { group: "apps", version: "v1", plural: "daemonsets", kind: "DaemonSet", selected: true, fields: "" },
+    Kind { group: "batch", version: "v1", plural: "cronjobs", kind: "CronJob", selected: true, fields: "" },
     Kind { group: "batch", version: "v1", plural: "jobs", kind: "Job", selected: true, fields: "" },
     Kind { group: "", version: "v1", plural: "services", kind: "Service", selected: false, fields: "" },
     Kind { group: RAY, version: "v1", plural: "rayclusters", kind: "RayCluster", selected: false, fields: "" },
+    Kind { group: RAY, version: "v1", plural: "raycronjobs", kind: "RayCronJob", selected: false, fields: "" },
     Kind { group: RAY, version: "v1", plural: "rayjobs", kind: "RayJob", selected: false, fields: "" },
     Kind { group: RAY, version: "v1", plural: "rayservices", kind: "RayService", selected: false, fields: "" },
 ];
