@@ -16,7 +16,7 @@ use crate::ray::issuance::written_by;
 
 const GROUP: &str = "cert-manager.io";
 
-static KINDS: [Kind; 3] = [
+pub(super) static KINDS: [Kind; 3] = [
     Kind { group: GROUP, version: "v1", plural: "certificates", kind: "Certificate", selected: false, fields: "" },
     Kind {
         group: GROUP,
@@ -29,7 +29,7 @@ static KINDS: [Kind; 3] = [
     Kind { group: GROUP, version: "v1", plural: "issuers", kind: "Issuer", selected: false, fields: "" },
 ];
 
-static BUNDLES: Kind = Kind {
+pub(super) static BUNDLES: Kind = Kind {
     group: "trust.cert-manager.io",
     version: "v1alpha1",
     plural: "bundles",

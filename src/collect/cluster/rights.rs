@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::{AT_ONCE, KINDS, place, role_rule};
+use super::{AT_ONCE, KINDS, issuance, place, role_rule};
 use crate::evidence::{Gap, Why};
 
 /// The highest level: everything that the doctor can look at.
@@ -27,6 +27,7 @@ type Need = (&'static str, &'static str, &'static str);
 const FORWARD: Need = ("", "pods/portforward", "get");
 
 /// One rule of a Role.
+#[derive(Clone)]
 struct Rule {
     group: &'static str,
     resources: Vec<&'static str>,
@@ -58,13 +59,27 @@ pub fn roles(grant: &Grant<'_>) -> String {
         return text;
     }
     let name = format!("raytls-level-{}", grant.level);
-    let prefix = if grant.namespace.is_some() { "" } else { "Cluster" };
-    let namespace = grant.namespace.map_or_else(String::new, |name| format!("  namespace: {}\n", quoted(name)));
+    let rules = rules(grant.level, grant.secrets);
+    match grant.namespace {
+        Some(_) => {
+            role(&mut text, &name, grant, grant.namespace, &rules);
+            text.push_str("---\n");
+            role(&mut text, &format!("{name}-cluster"), grant, None, &of_the_cluster());
+        }
+        None => role(&mut text, &name, grant, None, &[rules, of_the_cluster()].concat()),
+    }
+    text
+}
+
+/// One Role, or ClusterRole without a namespace, and its binding.
+fn role(text: &mut String, name: &str, grant: &Grant<'_>, namespace: Option<&str>, rules: &[Rule]) {
+    let prefix = if namespace.is_some() { "" } else { "Cluster" };
+    let namespace = namespace.map_or_else(String::new, |name| format!("  namespace: {}\n", quoted(name)));
     let _ = write!(
         text,
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: {prefix}Role\nmetadata:\n  name: {name}\n{namespace}rules:\n"
     );
-    for rule in rules(grant.level, grant.secrets) {
+    for rule in rules {
         let list = |words: &[&str]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
         let names: Vec<&str> = rule.names.iter().map(String::as_str).collect();
         let names = if names.is_empty() { String::new() } else { format!("  resourceNames: [{}]\n", list(&names)) };
@@ -76,31 +91,30 @@ pub fn roles(grant: &Grant<'_>) -> String {
             list(rule.verbs)
         );
     }
-    let Some(subject) = grant.name else { return text };
+    let Some(subject) = grant.name else { return };
+    let binding = quoted(&format!("{name}-{}", plain(subject)));
     let subject = match grant.of {
         Some(of) => format!("- kind: {}\n  name: {}\n  namespace: {}\n", grant.kind, quoted(subject), quoted(of)),
         None => format!("- kind: {}\n  name: {}\n  apiGroup: rbac.authorization.k8s.io\n", grant.kind, quoted(subject)),
     };
     let _ = write!(
         text,
-        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {prefix}RoleBinding\nmetadata:\n  name: {}\n{namespace}\
-         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {name}\nsubjects:\n{subject}",
-        quoted(&format!("{name}-{}", plain(grant.name.unwrap_or_default())))
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {prefix}RoleBinding\nmetadata:\n  name: {binding}\n{namespace}\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {name}\nsubjects:\n{subject}"
     );
-    text
 }
 
 /// What each level gives, one clause.
 const GIVES: [&str; 4] = [
     "no right at all. `raytls probe HOST:PORT` and `raytls doctor --as-client` need none: they dial what this machine reaches",
-    "workloads, pods, Services, ConfigMaps and Ray's own resources: who dials whom by which name, with which settings; no certificate",
+    "workloads, pods, Services, ConfigMaps and the resources of Ray and cert-manager: who dials whom by which name, with which settings; no certificate",
     "level 1, and the certificates in Secrets: every verdict that files alone can give",
     "level 2, and the pods themselves: what their ports serve (port-forward), and what Ray has inside (exec, only with --inside)",
 ];
 
 fn rules(level: u8, secrets: &[String]) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
-    for kind in &KINDS {
+    for kind in KINDS.iter().chain(&issuance::KINDS) {
         match rules.iter_mut().find(|rule| rule.group == kind.group) {
             Some(rule) => rule.resources.push(kind.plural),
             None => rules.push(Rule {
@@ -120,6 +134,15 @@ fn rules(level: u8, secrets: &[String]) -> Vec<Rule> {
         rules.push(core(vec!["pods/portforward", "pods/exec"], &["get", "create"]));
     }
     rules
+}
+
+/// What no namespace holds: they name no secret, and only clusters with cert-manager or trust-manager have them.
+fn of_the_cluster() -> Vec<Rule> {
+    let rule = |group, resource, verbs| Rule { group, resources: vec![resource], names: Vec::new(), verbs };
+    vec![
+        rule("cert-manager.io", "clusterissuers", &["get"]),
+        rule("trust.cert-manager.io", issuance::BUNDLES.plural, &["list"]),
+    ]
 }
 
 impl Rights {
@@ -237,7 +260,7 @@ mod tests {
     #[test]
     fn every_kind_that_is_listed_is_granted_and_no_list_of_secrets() {
         let text = roles(&grant(3, &[]));
-        assert!(KINDS.iter().all(|kind| text.contains(&quoted(kind.plural))), "{text}");
+        assert!(KINDS.iter().chain(&issuance::KINDS).all(|kind| text.contains(&quoted(kind.plural))), "{text}");
         for rule in rules(3, &[]).iter().filter(|rule| rule.verbs.contains(&"list")) {
             assert!(!rule.resources.contains(&"secrets"));
         }
