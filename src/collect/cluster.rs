@@ -202,8 +202,7 @@ async fn follow(api: &Api, no_secrets: bool, evidence: &mut Evidence, keys: &mut
             let answer = look_up(api, no_secrets, &object).await;
             (object, answer)
         });
-        let found: Vec<(ObjectRef, Result<Value, Look>)> =
-            futures::stream::iter(lookups).buffered(AT_ONCE).collect().await;
+        let found: Vec<(ObjectRef, Result<Value, Look>)> = in_order(lookups).await;
         let mut objects = Vec::new();
         for (object, answer) in found {
             match answer {
@@ -218,6 +217,14 @@ async fn follow(api: &Api, no_secrets: bool, evidence: &mut Evidence, keys: &mut
         object: None,
         message: format!("references lead on and on: the search for Secrets ended after {ROUNDS} rounds"),
     });
+}
+
+/// What all of them give, in their order. One that stalls holds up none of the others.
+async fn in_order<T>(asked: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let numbered = asked.into_iter().enumerate().map(|(at, asked)| async move { (at, asked.await) });
+    let mut answers: Vec<(usize, T)> = futures::stream::iter(numbered).buffer_unordered(AT_ONCE).collect().await;
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Why a look-up gave no object.

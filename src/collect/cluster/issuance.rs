@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use futures::StreamExt as _;
 use serde_json::Value;
 
 use super::api::{Api, Failed, Page, is_name};
 use super::lists::{Kind, forbidden, missed};
-use super::{AT_ONCE, text, why};
+use super::{in_order, text, why};
 use crate::collect::assemble::{Object, assemble};
 use crate::collect::keyring::Keyring;
 use crate::evidence::{Evidence, Gap, ObjectRef};
@@ -49,7 +48,7 @@ pub(super) async fn collect(api: &Api, namespace: Option<&str>, evidence: &mut E
     let secrets = in_question(evidence);
     if !secrets.is_empty() {
         let asked = KINDS.iter().map(|kind| list(api, kind, namespace));
-        let found: Vec<Listed> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let found: Vec<Listed> = in_order(asked).await;
         let mut items = Vec::new();
         let (mut refused, mut whole) = (Vec::new(), true);
         for Listed { kind, items: some, failed } in found {
@@ -187,7 +186,7 @@ async fn cluster_issuers(api: &Api, kept: &[Value], evidence: &mut Evidence) -> 
     let asked = names.iter().filter(|(name, _)| is_name(name)).map(|(name, named)| async move {
         (name, named, api.get(&format!("/apis/{GROUP}/v1/clusterissuers/{name}")).await)
     });
-    let answers: Vec<_> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let answers = in_order(asked).await;
     let mut found = Vec::new();
     for (name, named, answer) in answers {
         match answer {

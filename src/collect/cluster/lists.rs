@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::StreamExt as _;
 use serde_json::Value;
 
 use super::api::{Api, Failed, Page, encoded};
 use super::rights::Rights;
-use super::{AT_ONCE, text, why};
+use super::{in_order, text, why};
 use crate::collect::assemble::{Object, Part};
 use crate::evidence::{Evidence, Gap};
 
@@ -128,7 +127,7 @@ struct List {
 }
 
 async fn at_once(asked: Vec<impl Future<Output = List>>) -> Vec<List> {
-    futures::stream::iter(asked).buffered(AT_ONCE).collect().await
+    in_order(asked).await
 }
 
 async fn one(

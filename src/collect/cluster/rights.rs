@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::{AT_ONCE, KINDS, issuance, place, role_rule};
+use super::{KINDS, in_order, issuance, place, role_rule};
 use crate::evidence::{Gap, Why};
 
 /// The highest level: everything that the doctor can look at.
@@ -166,7 +165,7 @@ impl Rights {
             }
         }
         let asked = open.into_iter().map(|need| async move { (need, allows(api, namespace, need).await) });
-        let answers: Vec<(Need, Option<bool>)> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let answers = in_order(asked).await;
         let denied = answers.into_iter().filter(|(_, allowed)| *allowed == Some(false)).map(|(need, _)| need).collect();
         Rights { namespace: namespace.map(str::to_owned), denied }
     }
