@@ -118,6 +118,7 @@ pub static CHECKS: &[&Check] = &[
     &client::without_tls::CHECK,
     &client::one_without_tls::CHECK,
     &client::wrong_port::CHECK,
+    &wiring::no_service::CHECK,
     &wiring::selects_nothing::CHECK,
     &wiring::leads_elsewhere::CHECK,
     &wiring::denied::CHECK,

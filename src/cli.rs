@@ -243,7 +243,7 @@ pub struct Snapshot {
     /// File to write; standard output when not given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace every name by another one, the same everywhere and in certificates too; verdicts stay. IP addresses stay
+    /// Replace names by others, the same everywhere and in certificates too; verdicts stay. Common words (ray, head), IP addresses, serial numbers, names of RAY_* variables and letters beyond ASCII stay
     #[arg(long)]
     pub hash_names: bool,
     /// One deadline for everything

@@ -16,10 +16,12 @@ mod services;
 pub mod settings;
 mod versions;
 
-pub use services::{selects_nothing, service_dialled, words};
+pub use services::{is_missing, leads_past, selects_nothing, service_dialled, service_of, words};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use jiff::SignedDuration;
 
 use crate::evidence::{Evidence, FileFacts, Handshake, ObjectRef, Origin, Pod, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
@@ -51,6 +53,8 @@ pub struct Before {
     /// By connection: the rejection was predicted from files, so that other files make the observation void. A rejection
     /// that no file explains goes away by a restart only.
     pub explained: Vec<bool>,
+    /// By connection: it went astray, so that what pods saw of it says nothing once it is led right.
+    pub astray: Vec<bool>,
 }
 
 /// One kind of process that speaks Ray's gRPC: a container of a workload, or this shell.
@@ -328,6 +332,19 @@ impl Party {
             Slot::Trust => &mut self.trust,
         }
     }
+}
+
+/// How long a container of Ray may take to open its ports: 15 s on an idle machine, over a minute on a busy one (seen on 2.60).
+const START: SignedDuration = SignedDuration::from_secs(120);
+
+/// Whether every pod of a party has started so lately that a closed port says nothing yet.
+pub fn is_starting(evidence: &Evidence, party: &Party) -> bool {
+    let young = |pod: &Pod| {
+        let container = pod.containers.iter().find(|container| container.name == party.container);
+        let started = container.and_then(|container| container.started_at);
+        started.is_some_and(|at| evidence.taken_at.duration_since(at) < START)
+    };
+    !party.pods.is_empty() && party.pods.iter().all(young)
 }
 
 /// The handshakes that were made with a party's pods on a port of this number.

@@ -191,23 +191,6 @@ fn the_page_of_checks_is_current() {
     assert!(same, "docs/checks.md is old; run: cargo run -- explain --all > docs/checks.md");
 }
 
-/// The page is written by a run of the whole matrix on a real cluster; this holds it to the table of rows.
-#[test]
-fn the_page_of_faults_has_the_rows_of_the_matrix() {
-    let mut rows = Vec::new();
-    for file in files("tests/e2e/rows", ".rs") {
-        let text = read(&file);
-        rows.extend(text.split("name: \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
-    }
-    let page = read(Path::new("docs/faults.md"));
-    let mut told: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
-    told.retain(|name| *name != "row");
-    rows.sort();
-    told.sort();
-    assert!(rows.len() > 40, "{rows:?}");
-    assert_eq!(told, rows, "docs/faults.md is old; tests/e2e/main.rs says how a run writes it");
-}
-
 /// The page is written by runs of the matrix on a real cluster; this holds it to the table of rows.
 #[test]
 fn the_page_of_faults_has_rows_of_the_matrix() {

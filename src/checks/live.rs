@@ -11,7 +11,7 @@ pub mod not_grpc;
 pub mod not_the_stored;
 pub mod plaintext;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -58,8 +58,11 @@ impl<'e> Dialled<'e> {
         ended: impl Fn(&Handshake) -> Option<String>,
         say: impl Fn(&str, usize, &str) -> String,
     ) -> Option<&'f mut Finding> {
-        let seen: Vec<(&str, String)> =
+        let mut seen: Vec<(&str, String)> =
             self.handshakes.iter().filter_map(|h| Some((h.target.pod.as_str(), ended(h)?))).collect();
+        // A pod is dialled once per client certificate.
+        let mut pods = BTreeSet::new();
+        seen.retain(|(pod, _)| pods.insert(*pod));
         let (_, first) = seen.first()?;
         let party = &case.model.parties[self.party];
         let finding = findings.add(self.subject(case), say(&party.id, seen.len(), first));

@@ -2,6 +2,7 @@
 
 pub mod denied;
 pub mod leads_elsewhere;
+pub mod no_service;
 pub mod selects_nothing;
 
 use std::collections::BTreeMap;

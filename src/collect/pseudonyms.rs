@@ -36,6 +36,10 @@ pub fn rename(evidence: &Evidence) -> Result<Evidence, String> {
             let names = names.chain(certificate.names.into_iter().flatten().map(|name| name.to_string()));
             names.for_each(|name| found.words.extend(words_of(&name).map(str::to_ascii_lowercase)));
         }
+        // Of every other string in it too; what only looks like one does no harm.
+        let ascii = |byte: &u8| !byte.is_ascii_graphic();
+        let runs = der.split(ascii).filter(|run| run.len() > 3).map(String::from_utf8_lossy);
+        runs.for_each(|run| found.words.extend(words_of(&run).filter(|w| w.len() > 3).map(str::to_ascii_lowercase)));
     }
     found.words.extend(words_of(&evidence.source).map(str::to_ascii_lowercase));
     let words = Words::new(found.words, &salt);
@@ -125,7 +129,13 @@ struct Found {
 impl Found {
     fn gather(&mut self, value: &Value, field: &str) {
         match value {
-            Value::String(_) if FIXED.contains(&field) || PROSE.contains(&field) => {}
+            Value::String(_) if FIXED.contains(&field) => {}
+            Value::String(text) if PROSE.contains(&field) => {
+                // Hosts, paths and names with hyphens.
+                let telling = |token: &&str| token.contains(['.', '/', '-', '@']) && !is_fixed(token);
+                let words = text.split_whitespace().filter(telling).flat_map(words_of).filter(|word| word.len() > 2);
+                self.words.extend(words.map(str::to_ascii_lowercase));
+            }
             Value::String(text) => match der(text, field) {
                 Some(der) if !self.ders.contains(&der) => self.ders.push(der),
                 None if is_name(text) => self.words.extend(words_of(text).map(str::to_ascii_lowercase)),

@@ -21,8 +21,8 @@ use crate::judge::files::Answers;
 use crate::judge::matrix;
 use crate::probe::plan::plan;
 use crate::probe::run::{Route, run};
-use crate::ray::Model;
 use crate::ray::parties::model;
+use crate::ray::{Model, Party, Role};
 use crate::report::{Options, Report, clean, verification};
 
 /// The longest wait for an API server's first answer.
@@ -269,6 +269,24 @@ async fn with_shell(collected: Collected, deadline: Instant) -> Collected {
     Collected { evidence: without, keys: Keyring::default(), client, rights }
 }
 
+/// The nodes of Ray that have no running pod: what is said of them rests on files alone.
+fn not_running(evidence: &Evidence, model: &Model) -> Vec<Gap> {
+    let wanted = |party: &Party| {
+        let workload = party.workload.and_then(|at| evidence.workloads.get(at));
+        workload.is_some_and(|workload| workload.replicas != Some(0))
+    };
+    let nodes = model.parties.iter().filter(|p| matches!(p.role, Role::Head | Role::Worker(_)) && wanted(p));
+    let silent = nodes.filter(|party| party.pods.iter().all(|pod| pod.phase != "Running"));
+    silent
+        .map(|party| Gap {
+            what: format!("ports of {}", party.id),
+            why: "none of its pods runs now, so that nothing of it was seen to work".into(),
+            needs: None,
+            code: None,
+        })
+        .collect()
+}
+
 /// Adds what the ports of the collected cluster show.
 async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Evidence {
     let Collected { mut evidence, keys, client, rights } = collected;
@@ -284,8 +302,11 @@ async fn probed(collected: Collected, probing: Probing, deadline: Instant) -> Ev
         evidence.gaps.sort();
         return evidence;
     }
+    let model = model(&evidence);
+    evidence.gaps.extend(not_running(&evidence, &model));
+    evidence.gaps.sort();
     let leaves: Vec<String> = keys.identities().iter().map(|i| i.certificate.clone()).collect();
-    let dials = plan(&evidence, &model(&evidence), &leaves);
+    let dials = plan(&evidence, &model, &leaves);
     tracing::info!(dials = dials.len(), "probing");
     let mut seen = Vec::new();
     tokio::select! {

@@ -98,6 +98,7 @@ impl<'a> Search<'a> {
         let before = Before {
             stuck: matrix::stuck(model, judged),
             explained: judged.iter().map(|j| matches!(j.predicted(), Verdict::Reject { .. })).collect(),
+            astray: model.connections.iter().map(|c| c.misdirected.is_some()).collect(),
         };
         let mut search = Search {
             model,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::evidence::Evidence;
 use crate::grpc::certificate::Certificate;
 use crate::grpc::profile::{Profile, Profiles};
-use crate::ray::{Connection, Model, Party, Port, Role};
+use crate::ray::{self, Connection, Model, Party, Port, Role};
 
 use super::known::{Known, Rules};
 use super::side::{Loaded, Side};
@@ -119,8 +119,10 @@ impl<'a> Judge<'a> {
             return;
         }
         let connection = &model.connections[at];
-        let freed = observe::is_freed(model, at, stuck);
-        let within = inside::connection(self.evidence, model, connection, judged, freed);
+        let freed =
+            observe::is_freed(model, at, stuck) || ray::is_starting(self.evidence, &model.parties[connection.target]);
+        let led = connection.misdirected.is_none() && model.before.as_ref().is_some_and(|before| before.astray[at]);
+        let within = (!led).then(|| inside::connection(self.evidence, model, connection, judged, freed)).flatten();
         let told = within.as_ref().map(|seen| seen.pods.clone()).unwrap_or_default();
         let [core, python] = self.rules(model, connection);
         let see = |sides: &[Rc<Side>], rules| observe::connection(self.evidence, model, at, sides, freed, &told, rules);

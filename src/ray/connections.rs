@@ -86,6 +86,12 @@ pub(super) fn between(evidence: &Evidence, drafts: &[Draft]) -> Vec<Connection> 
                 Role::Client | Role::Laptop => {
                     for dial in member.dials.iter().filter_map(Seen::found) {
                         let (host, port) = command::host_port(dial);
+                        // A loopback address of this shell is the near end of a port-forward, whose number says nothing.
+                        let near = member.party.role == Role::Laptop
+                            && (host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()));
+                        let port = port.filter(|_| !near).or_else(|| {
+                            near.then_some(if dial.starts_with("ray://") { head.client_port } else { head.gcs_port })
+                        });
                         let (port, why) = if dial.starts_with("ray://") {
                             (Port::Client(port.unwrap_or(10001)), "Ray Client session")
                         } else {
@@ -207,6 +213,19 @@ fn misdirected(
             service.object,
             services::words(&service.selector)
         ));
+    }
+    // KubeRay adds labels to its pods, and makes the Service that selects them.
+    let workload = target.party.workload.and_then(|at| evidence.workloads.get(at)).filter(|w| w.group.is_none());
+    let labels = workload.map(|workload| &workload.labels);
+    if let (Some(service), Some(labels)) = (service, labels)
+        && services::selects_others(evidence, service)
+        && !services::selects(&service.selector, labels)
+    {
+        let selector = services::words(&service.selector);
+        return elsewhere(format!("{} does not select {id}: it looks for {selector}", service.object));
+    }
+    if let Some(missing) = services::missing(evidence, &dialer.party.namespace, host) {
+        return elsewhere(missing);
     }
     let reached = match service {
         // The name of a headless Service is the pod itself.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::{Container, Evidence, FileFacts, KeyPath, Mount, Seen, SourceKind, VolumeSource, Why, Workload};
-use crate::grpc::certificate::{Certificate, Purpose};
+use crate::grpc::certificate::{Certificate, Purpose, Signed};
 use crate::grpc::planned;
 
 use super::{Access, Place, TlsFile, access, settings};
@@ -218,7 +218,19 @@ fn by_csi_driver(workload: &Workload, attributes: &BTreeMap<String, String>, ins
     let namespace = &workload.object.namespace;
     let scope = if or("issuer-kind", "Issuer") == "ClusterIssuer" { "" } else { namespace.as_str() };
     let issuer = format!("{} {scope}/{}", or("issuer-kind", "Issuer"), of("issuer-name"));
-    let authority = planned::authority(&issuer);
+    // Which CA the issuer has is not seen: it may be any that others trust.
+    let unseen = |made: Certificate| Certificate {
+        signature: Signed::Stranger {
+            issuer_spki_sha256: match &made.signature {
+                Signed::Assumed { issuer_spki_sha256 } | Signed::Stranger { issuer_spki_sha256 } => {
+                    issuer_spki_sha256.clone()
+                }
+                Signed::Really => made.key.spki_sha256.clone(),
+            },
+        },
+        ..made
+    };
+    let authority = unseen(planned::authority(&issuer));
     let list = |name: &str| -> Vec<String> {
         let parts = of(name).split(',').map(|part| part.trim().replace("${POD_NAMESPACE}", namespace));
         parts.filter(|part| !part.is_empty()).collect()
@@ -236,7 +248,7 @@ fn by_csi_driver(workload: &Workload, attributes: &BTreeMap<String, String>, ins
     });
     let purposes: Vec<Purpose> = purposes.collect();
     let id = format!("{} (cert-manager's CSI driver)", workload.object);
-    let leaf = planned::leaf(&id, &names, (!purposes.is_empty()).then_some(purposes), &authority);
+    let leaf = unseen(planned::leaf(&id, &names, (!purposes.is_empty()).then_some(purposes), &authority));
     let made = match variable {
         "RAY_TLS_SERVER_CERT" if inside == files[0] => Some(vec![leaf]),
         "RAY_TLS_CA_CERT" if inside == files[2] => Some(vec![authority]),

@@ -349,7 +349,11 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
                     Err(format!("it dials {address}, and {} has no selector that says where it leads", service.object))
                 }
                 // It is meant for the only head that is there.
-                None if services::selects_nothing(evidence, service) && only(service).is_some() => {
+                None if only(service).is_some_and(|head| {
+                    services::selects_nothing(evidence, service)
+                        || services::selects_others(evidence, service) && drafts[head].group.is_none()
+                }) =>
+                {
                     only(service).ok_or_else(String::new)
                 }
                 None => {
@@ -371,7 +375,12 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
             return Ok(head);
         }
         if let Some(missing) = services::missing(evidence, namespace, &host) {
-            return Err(format!("it dials {address}, and {missing}"));
+            // It is meant for the only head that is there.
+            let mut near = heads.iter().filter(|&&h| drafts[h].party.namespace == *namespace);
+            return match (near.next(), near.next()) {
+                (Some(&head), None) => Ok(head),
+                _ => Err(format!("it dials {address}, and {missing}")),
+            };
         }
         dialled.push(address.clone());
     }

@@ -16,7 +16,9 @@ pub(super) fn service<'e>(evidence: &'e Evidence, namespace: &str, host: &str) -
 /// That no Service of this name is in a live namespace whose Services were seen.
 pub(super) fn missing(evidence: &Evidence, namespace: &str, host: &str) -> Option<String> {
     let (name, ns) = name_of(namespace, host)?;
-    let seen = evidence.mode == Mode::Live && evidence.services.iter().any(|s| s.object.namespace == ns);
+    let seen = evidence.mode == Mode::Live
+        && !evidence.incomplete
+        && evidence.services.iter().any(|s| s.object.namespace == ns);
     (seen && service(evidence, namespace, host).is_none()).then(|| format!("namespace {ns} has no Service {name}"))
 }
 
@@ -32,6 +34,35 @@ pub fn selects_nothing(evidence: &Evidence, service: &Service) -> bool {
     let mut near = evidence.workloads.iter().filter(|w| w.object.namespace == service.object.namespace);
     let whole = !evidence.partial && !evidence.incomplete && near.clone().any(|w: &Workload| !w.pods.is_empty());
     whole && !service.selector.is_empty() && !near.any(|w| selects(&service.selector, &w.labels))
+}
+
+/// Whether a Service has a selector and its whole namespace was looked at: what it does not select it does not lead to.
+pub(super) fn selects_others(evidence: &Evidence, service: &Service) -> bool {
+    let near = evidence.workloads.iter().filter(|w| w.object.namespace == service.object.namespace);
+    let whole = !evidence.partial && !evidence.incomplete && near.clone().any(|w| !w.pods.is_empty());
+    whole && !service.selector.is_empty()
+}
+
+/// As [`missing`].
+pub fn is_missing(evidence: &Evidence, namespace: &str, host: &str) -> bool {
+    missing(evidence, namespace, host).is_some()
+}
+
+/// The name of a Service that selects the pods of a party, of its own namespace.
+pub fn service_of(evidence: &Evidence, model: &Model, party: usize) -> Option<String> {
+    let party = model.parties.get(party)?;
+    let labels = &evidence.workloads.get(party.workload?)?.labels;
+    let mut near = evidence.services.iter().filter(|service| service.object.namespace == party.namespace);
+    near.find(|service| selects(&service.selector, labels)).map(|service| service.object.name.clone())
+}
+
+/// Whether a Service leads past the party for which a connection by its name is meant.
+pub fn leads_past(evidence: &Evidence, model: &Model, service: &Service, connection: &Connection) -> bool {
+    let target = model.parties.get(connection.target).and_then(|party| party.workload);
+    let workload = target.and_then(|at| evidence.workloads.get(at)).filter(|workload| workload.group.is_none());
+    let labels = workload.map(|workload| &workload.labels);
+    selects_nothing(evidence, service)
+        || selects_others(evidence, service) && labels.is_some_and(|labels| !selects(&service.selector, labels))
 }
 
 /// Labels for people and kubectl: `app=ray,ray=head`.

@@ -6,7 +6,7 @@ use crate::diagnose::edit::Edit;
 use crate::evidence::{Handshake, Outcome};
 use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
-use crate::ray::Port;
+use crate::ray::{self, Port};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -33,7 +33,10 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         };
         let Some(finding) = port.tell(case, findings, silence, say) else { continue };
         finding.breaks = port.failing(case);
-        if !is_consequence(case, &port) {
+        if ray::is_starting(case.evidence, &case.model.parties[port.party]) {
+            finding.severity = Severity::Warning;
+            finding.message.push_str("; it was started less than two minutes ago, so look again soon");
+        } else if !is_consequence(case, &port) {
             finding.edits = vec![Edit::Open { party: port.party, port: port.port }];
         }
     }
@@ -76,6 +79,18 @@ mod tests {
         objects.push(named(names));
         let pods = [("ray-head", "ray-head-0", "10.0.0.5"), ("ray-worker", "ray-worker-0", "10.0.0.6")];
         live(objects, &pods)
+    }
+
+    #[test]
+    fn a_pod_that_has_just_started_may_open_its_ports_yet() {
+        for (age, severity, edits) in [(30, Severity::Warning, 0), (600, Severity::Error, 1)] {
+            let mut scene = scene(&["ray-head-svc", "127.0.0.1", "10.0.0.5", "10.0.0.6"]);
+            let started = scene.evidence.taken_at - jiff::SignedDuration::from_secs(age);
+            let pods = scene.evidence.workloads.iter_mut().flat_map(|w| &mut w.pods);
+            pods.flat_map(|pod| &mut pod.containers).for_each(|container| container.started_at = Some(started));
+            let findings = scene.see("ray-head-0", 10001, Outcome::Refused).run(&CHECK);
+            assert_eq!((findings[0].severity, findings[0].edits.len()), (severity, edits), "{age}");
+        }
     }
 
     #[test]

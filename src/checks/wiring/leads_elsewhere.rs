@@ -28,13 +28,11 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         // What goes straight to the wrong port is the dialer's mistake, not the Service's.
         connections.retain(|&at| {
             let typed = case.model.connections.get(at).and_then(|c| c.port.number());
-            typed.is_some_and(|typed| maps(service, typed))
+            let past = |c| ray::leads_past(case.evidence, case.model, service, c);
+            typed.is_some_and(|typed| maps(service, typed)) && !case.model.connections.get(at).is_some_and(past)
         });
         let text = connections.first().and_then(|&at| case.model.connections.get(at)?.misdirected.as_ref());
         let Some(text) = text.map(|other| other.text.clone()) else { continue };
-        if ray::selects_nothing(case.evidence, service) {
-            continue;
-        }
         let who = super::dialers(case, &connections);
         let finding = findings.add(super::subject(service), format!("{}, which {who} dials: {text}", service.object));
         let origin = service.object.to_string();

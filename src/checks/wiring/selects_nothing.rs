@@ -1,4 +1,4 @@
-//! WIR01: does the Service that is dialled select a pod?
+//! WIR01: does the Service that is dialled select the head's pod?
 
 use crate::checks::{Case, Check, Findings, Severity};
 use crate::diagnose::edit::Edit;
@@ -10,7 +10,7 @@ pub static CHECK: Check = Check {
     name: "service-selects-no-pod",
     severity: Severity::Error,
     help: "\
-A node or client of Ray dials a Service whose selector no pod meets.
+A node or client of Ray dials a Service whose selector no pod meets, or only pods that are no head.
 
 Why it matters: Such a Service has no endpoints. Its address refuses or swallows connections, a headless one has no address at all; Ray Client says
 `ray client connection timeout` after 30 s and nodes `Failed to connect to GCS`, as they do when TLS fails, and the certificate is suspected in vain.
@@ -24,12 +24,18 @@ Authority: Kubernetes documentation *Service*, section *Services without selecto
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     for (service, connections) in super::astray(case).into_values() {
-        if !ray::selects_nothing(case.evidence, service) {
+        let past = |&at: &usize| {
+            case.model.connections.get(at).is_some_and(|c| ray::leads_past(case.evidence, case.model, service, c))
+        };
+        if !connections.iter().any(past) {
             continue;
         }
         let selector = ray::words(&service.selector);
         let who = super::dialers(case, &connections);
-        let message = format!("{}, which {who} dials, selects no pod: none has the labels {selector}", service.object);
+        let message = match ray::selects_nothing(case.evidence, service) {
+            true => format!("{}, which {who} dials, selects no pod: none has the labels {selector}", service.object),
+            false => format!("{}, which {who} dials, selects other pods than the head's: {selector}", service.object),
+        };
         let finding = findings.add(super::subject(service), message);
         let origin = service.object.to_string();
         finding.fact("selector", selector, &origin);
@@ -80,8 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_of_the_head_or_of_others_or_none() {
-        for selector in [json!({"app": "ray-head"}), json!({"app": "app"}), json!({})] {
+    fn a_selector_of_other_pods() {
+        let findings = found(json!({"app": "ray-worker"}));
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.contains("selects other pods than the head's"), "{}", findings[0].message);
+        assert_eq!(findings[0].breaks.len(), 1);
+    }
+
+    #[test]
+    fn a_selector_of_the_head_or_none() {
+        for selector in [json!({"app": "ray-head"}), json!({})] {
             assert_eq!(found(selector.clone()), [], "{selector}");
         }
     }

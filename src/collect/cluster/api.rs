@@ -180,7 +180,7 @@ impl Api {
                     }
                     (Again::Later(asked), Some(pause)) => asked.unwrap_or(*pause).max(*pause),
                 };
-                if Instant::now() + pause >= end {
+                if Instant::now().checked_add(pause).is_none_or(|then| then >= end) {
                     return Err(failed);
                 }
                 self.again.fetch_add(1, Ordering::Relaxed);
@@ -250,7 +250,11 @@ impl Api {
             (StatusCode::OK, _) => Failed::Nonsense(format!("it answered with {}", kind_of(&body))),
             (StatusCode::UNAUTHORIZED, _) => Failed::Unauthorized,
             (StatusCode::FORBIDDEN, Ok(_)) => Failed::Forbidden,
-            (StatusCode::NOT_FOUND, value) => Failed::NotFound { status: value.is_ok() },
+            (StatusCode::NOT_FOUND, value) => {
+                // JSON of a gateway says nothing of what is in the cluster.
+                let status = value.is_ok_and(|value| value.get("kind").and_then(Value::as_str) == Some("Status"));
+                Failed::NotFound { status }
+            }
             (status, Ok(value)) => {
                 let message = value.get("message").and_then(Value::as_str).unwrap_or("no message");
                 Failed::Status(status.as_u16(), plain(message))

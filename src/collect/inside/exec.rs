@@ -64,7 +64,7 @@ async fn once(client: &kube::Client, visit: &Visit, command: &[&str], input: &st
     Err(match complaint {
         text if is_not_found(&text) => Failed::NoInterpreter,
         text if text.is_empty() => Failed::Other("the program ended without an answer".into()),
-        text => Failed::Other(format!("the program did not run: {text}")),
+        text => Failed::Other(format!("the program did not run: {}", plain(&text))),
     })
 }
 
@@ -139,14 +139,13 @@ async fn ended(process: &mut AttachedProcess) -> String {
     if status.status.as_deref() == Some("Success") {
         return String::new();
     }
-    plain(&status.message.unwrap_or_default())
+    status.message.unwrap_or_default()
 }
 
 fn is_not_found(text: &str) -> bool {
     text.contains("executable file not found")
         || text.contains("no such file or directory")
         || text.ends_with("exit code 127")
-        || text.ends_with("exit code 126")
 }
 
 fn refusal(error: &kube::Error) -> Failed {
