@@ -13,6 +13,7 @@ pub mod fragile;
 mod load;
 pub mod names;
 mod parse;
+mod parsed;
 pub mod path;
 pub mod pem;
 pub mod planned;

@@ -292,7 +292,7 @@ pub struct Judgement {
 }
 
 /// One word about a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
     /// It works.

@@ -62,7 +62,7 @@ struct Cluster {
     namespace: String,
     resource: String,
     secret: String,
-    /// A pod of the head, then one of each worker group, with `@NAME@`, `@IP@` and `@UID@` to fill in.
+    /// A pod of the head, then one of each worker group, with `@NAME@`, `@IP@`, `@TOKEN@` and `@UID@` to fill in.
     pods: Vec<String>,
 }
 
@@ -75,7 +75,9 @@ impl Made {
         let cluster = |at: usize| {
             let of = at * per_cluster;
             let here = shape.pods.saturating_sub(of).min(per_cluster);
-            Cluster::new(at, (of..of + here).map(address), shape)
+            // One for the next pod: without pods it is open which addresses they will have.
+            let spare = address(200_000 + at);
+            Cluster::new(at, (of..of + here).map(address).chain([spare]), shape)
         };
         Made {
             pods: shape.pods,
@@ -136,6 +138,7 @@ impl Made {
         cluster.pods[template]
             .replace("@NAME@", &name)
             .replace("@IP@", &address(at).to_string())
+            .replace("@TOKEN@", &format!("{at:05x}"))
             .replace("@UID@", &format!("7d0f1f0e-0000-4000-8000-{at:012x}"))
     }
 }
@@ -217,7 +220,7 @@ fn template(cluster: &str, head_service: &str, group: usize) -> Value {
         {"name": "tls", "readOnly": true, "mountPath": "/etc/ray/tls"},
         {"name": "shared-mem", "mountPath": "/dev/shm"},
         {"name": "log-volume", "mountPath": "/tmp/ray"},
-        {"name": "kube-api-access", "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+        {"name": "kube-api-access-@TOKEN@", "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
     ]);
     let mut spec = json!({
         "containers": [{
@@ -232,7 +235,7 @@ fn template(cluster: &str, head_service: &str, group: usize) -> Value {
             {"name": "tls", "secret": {"secretName": format!("{cluster}-tls"), "defaultMode": 420}},
             {"name": "shared-mem", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}},
             {"name": "log-volume", "emptyDir": {}},
-            {"name": "kube-api-access", "projected": {"defaultMode": 420, "sources": [
+            {"name": "kube-api-access-@TOKEN@", "projected": {"defaultMode": 420, "sources": [
                 {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
                 {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
                 {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
@@ -402,6 +405,7 @@ fn secret(cluster: &str, namespace: &str, ips: impl Iterator<Item = Ipv4Addr>, f
     let mut names: Vec<SanType> = hosts.into_iter().map(|host| SanType::DnsName(host.try_into().unwrap())).collect();
     names.extend(std::iter::once(Ipv4Addr::LOCALHOST).chain(ips).map(|ip| SanType::IpAddress(IpAddr::V4(ip))));
     let mut leaf = params(cluster, names);
+    leaf.not_after = date_time_ymd(2028, 1, 1);
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     leaf.use_authority_key_identifier_extension = true;

@@ -3,7 +3,7 @@
 //! Only parties whose Ray speaks TLS read files, so a Secret that nothing uses is never met here. What was
 //! not seen is never met either: it is a gap, told elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -135,8 +135,7 @@ pub fn certificates(file: &TlsFile) -> Vec<Certificate> {
 
 /// The certificates in these bytes, up to the first that cannot be read.
 pub fn parsed(facts: &FileFacts) -> Vec<Certificate> {
-    let parse = |block: &crate::grpc::pem::Block| Certificate::parse(&block.to_der().ok()?).ok();
-    facts.certificates.blocks.iter().map_while(parse).collect()
+    facts.certificates.parsed().to_vec()
 }
 
 /// The certificate a party presents: the first of its certificate file.
@@ -281,16 +280,19 @@ pub fn failing_by(case: &Case<'_>, matches: impl Fn(&Blame<'_>) -> bool) -> Vec<
 /// The failing connections that end at or start from one of these parties: what a fault breaks that makes a
 /// party useless in both roles. Another fault may show first on them; this one alone would break them too.
 pub fn failing_at(case: &Case<'_>, parties: &[usize]) -> Vec<usize> {
+    let parties: BTreeSet<usize> = parties.iter().copied().collect();
     failing_by(case, |b| parties.contains(&b.connection.dialer) || parties.contains(&b.connection.target))
 }
 
 /// The failing connections that one of these parties dials.
 pub fn failing_from(case: &Case<'_>, parties: &[usize]) -> Vec<usize> {
+    let parties: BTreeSet<usize> = parties.iter().copied().collect();
     failing_by(case, |b| parties.contains(&b.connection.dialer))
 }
 
 /// The failing connections that go to one of these parties.
 pub fn failing_to(case: &Case<'_>, parties: &[usize]) -> Vec<usize> {
+    let parties: BTreeSet<usize> = parties.iter().copied().collect();
     failing_by(case, |b| parties.contains(&b.connection.target))
 }
 

@@ -1,5 +1,6 @@
 //! Kubernetes objects, from wherever, become evidence.
 
+mod alike;
 mod data;
 mod field;
 mod issuance;
@@ -19,6 +20,7 @@ pub use wanted::wanted;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::alike::Specs;
 use self::data::Settings;
 use self::field::{Field, Reading};
 use self::shapes::{Shape, Within};
@@ -67,13 +69,35 @@ impl Part {
     pub fn join(parts: Vec<Part>, evidence: &mut Evidence) {
         let mut made_by = Vec::new();
         for mut part in parts {
-            workloads::merge(part.evidence.workloads, evidence);
-            evidence.services.append(&mut part.evidence.services);
-            evidence.network_policies.append(&mut part.evidence.network_policies);
-            evidence.lookups.append(&mut part.evidence.lookups);
-            evidence.ray_resources.append(&mut part.evidence.ray_resources);
-            evidence.gaps.append(&mut part.evidence.gaps);
-            evidence.problems.append(&mut part.evidence.problems);
+            // All fields are named, so that a new one is not lost here.
+            let Evidence {
+                workloads,
+                services,
+                network_policies,
+                ray_resources,
+                lookups,
+                gaps,
+                problems,
+                // These do not come in lists of this kind.
+                issuance: _,
+                secrets: _,
+                config_maps: _,
+                handshakes: _,
+                inside: _,
+                format: _,
+                taken_at: _,
+                mode: _,
+                source: _,
+                partial: _,
+                incomplete: _,
+            } = part.evidence;
+            workloads::merge(workloads, evidence);
+            evidence.services.extend(services);
+            evidence.network_policies.extend(network_policies);
+            evidence.ray_resources.extend(ray_resources);
+            evidence.lookups.extend(lookups);
+            evidence.gaps.extend(gaps);
+            evidence.problems.extend(problems);
             made_by.append(&mut part.made_by);
         }
         stand_for(&made_by, evidence);
@@ -107,9 +131,10 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
 
     let mut found: Vec<Workload> = Vec::new();
     let mut made_by: Vec<ObjectRef> = Vec::new();
-    for (reference, object, shape) in others {
-        let mut reading =
-            Reading { object: reference, origin: object.origin, marks: &object.marks, problems: Vec::new() };
+    let mut specs = Specs::default();
+    for (reference, object, shape) in &others {
+        let (reference, origin) = (reference.clone(), object.origin.clone());
+        let mut reading = Reading { object: reference, origin, marks: &object.marks, problems: Vec::new() };
         let root = Field::root(&object.value);
         let kind = match shape {
             Some(Shape::Cluster) => "RayCluster".into(),
@@ -122,7 +147,7 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
                 evidence.network_policies.retain(|old| old.object != reading.object);
                 evidence.network_policies.extend(policy::policy(&root, &mut reading));
             }
-            "Pod" => found.extend(workloads::pod(&root, &mut reading)),
+            "Pod" => found.extend(workloads::pod(&root, &mut specs, &mut reading)),
             kind @ ("RayCluster" | "RayCronJob" | "RayJob" | "RayService") => {
                 let resource = kuberay::resource(kind, &root, &mut reading);
                 found.extend(resource.workloads);

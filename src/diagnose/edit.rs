@@ -423,9 +423,7 @@ fn served(evidence: &Evidence, party: &Party) -> Vec<Vec<Certificate>> {
 pub(super) fn certificates(file: &TlsFile) -> Vec<Certificate> {
     match (&file.hypothetical, &file.content) {
         (Some(made), _) => made.clone(),
-        (None, Seen::Found(FileFacts { certificates, .. })) => {
-            certificates.blocks.iter().map_while(|block| parse(&block.der)).collect()
-        }
+        (None, Seen::Found(FileFacts { certificates, .. })) => certificates.parsed().to_vec(),
         (None, Seen::Absent | Seen::Unseen(_)) => Vec::new(),
     }
 }

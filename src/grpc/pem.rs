@@ -1,6 +1,7 @@
 //! PEM as gRPC (BoringSSL) reads it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet;
@@ -8,6 +9,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::certificate::Certificate;
+use super::parsed::Parsed;
 use super::profile::Profile;
 
 /// Certificates in the order gRPC meets them, up to the first block it cannot read.
@@ -22,6 +25,9 @@ pub struct Reading {
     /// How the gRPC of 2026 reads the file, where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loose: Option<Box<Reading>>,
+    /// What [`Reading::parsed`] has found.
+    #[serde(skip)]
+    pub known: Parsed,
 }
 
 /// One readable certificate block.
@@ -118,6 +124,11 @@ fn certificates(bytes: &[u8], lines: &Lines<'_>, is_loose: bool) -> Reading {
 }
 
 impl Reading {
+    /// The certificates of the blocks, up to the first that is none; parsed when they are first asked for.
+    pub fn parsed(&self) -> Arc<[Certificate]> {
+        self.known.of(&self.blocks)
+    }
+
     /// As the gRPC of a profile reads it.
     pub(super) fn by(&self, profile: Profile) -> &Reading {
         self.loose.as_deref().filter(|_| profile.loose_pem).unwrap_or(self)

@@ -261,12 +261,12 @@ fn no_key(file: &TlsFile) -> Failure {
 
 /// The public half that the key of the first certificate has, SHA-256, hex.
 pub(super) fn own_key(facts: &FileFacts) -> Option<String> {
-    facts.certificates.blocks.first().and_then(|block| parse(block).ok()).map(|leaf| leaf.key.spki_sha256)
+    facts.certificates.parsed().first().map(|leaf| leaf.key.spki_sha256.clone())
 }
 
 /// The certificates of a file, up to the first block that is none.
 pub(super) fn certificates(facts: &FileFacts) -> Vec<Certificate> {
-    facts.certificates.blocks.iter().map_while(|block| parse(block).ok()).collect()
+    facts.certificates.parsed().to_vec()
 }
 
 /// gRPC reads the first private key of the file.

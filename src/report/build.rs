@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{address, because, port, short};
 use super::{
@@ -26,6 +26,7 @@ impl Report {
         let connections: Vec<Connection> =
             model.connections.iter().zip(matrix).map(|(c, judged)| connection(model, &names, c, judged)).collect();
         let causes_told: Vec<Cause> = causes.iter().filter_map(|c| cause(model, findings, c)).collect();
+        let mends: Vec<BTreeSet<usize>> = causes.iter().map(|c| c.mends.iter().copied().collect()).collect();
         let not_judged = not_judged(evidence, model, &connections);
         let judged = connections.iter().any(|c| c.effective.verdict != Word::CannotTell);
         let verdict = verdict(&connections, findings, judged, options);
@@ -43,7 +44,7 @@ impl Report {
             findings: findings
                 .iter()
                 .enumerate()
-                .map(|(index, f)| finding(model, f, belongs(index, f, causes)))
+                .map(|(index, f)| finding(model, f, belongs(index, f, causes, &mends)))
                 .collect(),
             connections,
             passed: super::passed::passed(evidence, model, findings),
@@ -106,11 +107,16 @@ fn outage(findings: &[checks::Finding], options: &Options) -> Option<Outage> {
     dated.min_by(|a, b| (a.at, a.because).cmp(&(b.at, b.because)))
 }
 
-fn belongs(index: usize, finding: &checks::Finding, causes: &[causes::Cause]) -> Option<usize> {
+fn belongs(
+    index: usize,
+    finding: &checks::Finding,
+    causes: &[causes::Cause],
+    mends: &[BTreeSet<usize>],
+) -> Option<usize> {
     let own = causes.iter().position(|c| c.finding == index);
     own.or_else(|| {
-        let explained = |c: &causes::Cause| finding.breaks.iter().all(|b| c.mends.contains(b));
-        causes.iter().position(explained).filter(|_| !finding.breaks.is_empty())
+        let explained = |mends: &BTreeSet<usize>| finding.breaks.iter().all(|b| mends.contains(b));
+        mends.iter().position(explained).filter(|_| !finding.breaks.is_empty())
     })
 }
 

@@ -198,7 +198,8 @@ fn block(paper: &mut Paper, text: Option<&str>) {
 
 /// What the remedy mends, counted as in the verdict.
 fn remedy_line(report: &Report, cause: &Cause) -> String {
-    let mended = report.connections.iter().filter(|c| cause.mends.contains(&c.id)).map(|c| c.count).sum::<usize>();
+    let mends: BTreeSet<&str> = cause.mends.iter().map(String::as_str).collect();
+    let mended = report.connections.iter().filter(|c| mends.contains(c.id.as_str())).map(|c| c.count).sum::<usize>();
     let failing = report.totals().failing;
     let those = if failing == 1 { "connection that fails" } else { "connections that fail" };
     let how = if cause.together { "together with the other causes' remedies, " } else { "" };
@@ -258,9 +259,14 @@ fn matrix(paper: &mut Paper, report: &Report) {
     table.set_header(["DIALER", "TARGET", "ADDRESS", "TIMES"].iter().chain(predicted).chain(&["OBSERVED"]));
     let shared = shared_namespace(report);
     let party = |id: &str| Cell::new(clean(shared.and_then(|ns| id.strip_prefix(ns)).unwrap_or(id)));
-    for c in rows {
+    for (c, as_many) in folded(&rows) {
         let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
-        let mut row = vec![party(&c.dialer), party(&c.target), Cell::new(clean(&host_and_port(c))), Cell::new(c.count)];
+        let mut row = match as_many {
+            None => vec![party(&c.dialer), party(&c.target), Cell::new(clean(&host_and_port(c))), Cell::new(c.count)],
+            Some(Folded { rows, count }) => {
+                vec![Cell::new(format!("and {rows} more")), Cell::new(""), Cell::new(""), Cell::new(count)]
+            }
+        };
         row.push(judgement(&c.predicted.core));
         if differ {
             row.push(judgement(&c.predicted.python));
@@ -285,10 +291,47 @@ fn matrix(paper: &mut Paper, report: &Report) {
     unexplained(paper, report);
 }
 
+/// Rows that a line stands for.
+struct Folded {
+    rows: usize,
+    /// Single connections.
+    count: usize,
+}
+
+/// The most rows of one Ray cluster with one answer; of more the first few are shown.
+const EQUAL: usize = 24;
+const FIRST: usize = 8;
+
+/// The rows that are shown, and after those of which there are too many one that counts the others.
+fn folded<'r>(rows: &[&'r Connection]) -> Vec<(&'r Connection, Option<Folded>)> {
+    type Answer<'r> = (&'r str, [(Word, Option<&'static str>, &'static str); 2], Option<&'static str>);
+    let answer = |c: &'r Connection| -> Answer<'r> {
+        let said = |j: &Judgement| (j.verdict, j.by, j.short);
+        let [core, python] = [&c.predicted.core, &c.predicted.python].map(said);
+        (c.ray_cluster.as_str(), [core, python], c.observed.as_ref().map(|j| j.short))
+    };
+    let mut all: BTreeMap<Answer<'r>, Vec<usize>> = BTreeMap::new();
+    for (at, c) in rows.iter().enumerate() {
+        all.entry(answer(c)).or_default().push(at);
+    }
+    let mut shown: Vec<(usize, Option<Folded>)> = Vec::new();
+    for of in all.values() {
+        let (first, others) = of.split_at(if of.len() > EQUAL { FIRST } else { of.len() });
+        shown.extend(first.iter().map(|at| (*at, None)));
+        if let Some(at) = others.first() {
+            let count = others.iter().map(|at| rows[*at].count).sum();
+            shown.push((*at, Some(Folded { rows: others.len(), count })));
+        }
+    }
+    shown.sort_by_key(|(at, _)| *at);
+    shown.into_iter().map(|(at, folded)| (rows[at], folded)).collect()
+}
+
 /// The full reasons of connections that no cause mends; the others are told by their cause.
 fn unexplained(paper: &mut Paper, report: &Report) {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let explained = |c: &Connection| report.causes.iter().any(|cause| cause.mends.contains(&c.id));
+    let mends: BTreeSet<&str> = report.causes.iter().flat_map(|cause| &cause.mends).map(String::as_str).collect();
+    let explained = |c: &Connection| mends.contains(c.id.as_str());
     for c in report.connections.iter().filter(|c| c.effective.verdict == Word::Reject && !explained(c)) {
         let reason = c.effective.reason.clone().unwrap_or_default();
         let by = c.effective.by.map_or_else(String::new, |by| format!("refused by the {by}: "));

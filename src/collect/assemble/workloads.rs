@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alike::Specs;
 use super::field::{Field, Reading};
 use super::template::{Template, template};
 use crate::evidence::{Evidence, Gap, ObjectRef, Origin, Pod, PodContainer, RayGroup, Workload};
@@ -44,10 +45,14 @@ pub(crate) fn controller(kind: &str, root: &Field<'_>, reading: &mut Reading<'_>
 
 /// The workload of a PodTemplateSpec, with the object of `reading`.
 pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>) -> Workload {
+    let read = template(&pod_template.get(reading, "spec"), reading);
+    with_template(pod_template, read, reading)
+}
+
+fn with_template(pod_template: &Field<'_>, read: Template, reading: &mut Reading<'_>) -> Workload {
     let line = reading.line(pod_template.path());
-    let spec = pod_template.get(reading, "spec");
     let labels = pod_template.at(reading, &["metadata", "labels"]).texts(reading);
-    let Template { init_containers, containers, volumes, host_network, security } = template(&spec, reading);
+    let Template { init_containers, containers, volumes, host_network, security } = read;
     Workload {
         object: reading.object.clone(),
         origin: Origin { line, ..reading.origin.clone() },
@@ -63,15 +68,34 @@ pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>)
     }
 }
 
+/// The template of a pod, read once for pods that have the same.
+fn template_of<'v>(root: &Field<'v>, specs: &mut Specs<'v>, reading: &mut Reading<'_>) -> Template {
+    let spec = root.get(reading, "spec");
+    let Some(value) = spec.value() else { return template(&spec, reading) };
+    if let Some(known) = specs.known(value) {
+        return known;
+    }
+    let before = reading.problems.len();
+    let read = template(&spec, reading);
+    // A problem has to be told of every pod.
+    if reading.problems.len() == before {
+        specs.add(value, &read);
+    }
+    read
+}
+
 /// Reads a Pod: of a manifest its template, of the API server also the pod itself. None when it is over or going.
-pub(crate) fn pod(root: &Field<'_>, reading: &mut Reading<'_>) -> Option<Workload> {
+///
+/// Specs that were read for other pods are not read again.
+pub(crate) fn pod<'v>(root: &Field<'v>, specs: &mut Specs<'v>, reading: &mut Reading<'_>) -> Option<Workload> {
     let status = root.get(reading, "status");
     let phase = status.get(reading, "phase").text_or_empty(reading);
     let going = root.at(reading, &["metadata", "deletionTimestamp"]).present();
     if going || matches!(phase.as_str(), "Failed" | "Succeeded") {
         return None;
     }
-    let mut workload = from_template(root, reading);
+    let read = template_of(root, specs, reading);
+    let mut workload = with_template(root, read, reading);
     workload.origin = reading.origin.clone();
     let name = reading.object.name.clone();
     if let Some(owner) = owner(root, reading) {

@@ -5,8 +5,22 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Fields that are passed over at every depth, unread: who set which field when, and the whole object once more.
-const DROPPED: [&str; 2] = ["managedFields", "kubectl.kubernetes.io/last-applied-configuration"];
+/// The annotation with the whole object once more.
+const TWICE: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Fields that are passed over at every depth, unread, where they are objects or lists: who set which field when, where a
+/// pod may run, and how the kubelet treats it. A label of such a name is text, and is kept.
+const DROPPED: [&str; 9] = [
+    "affinity",
+    "lastState",
+    "lifecycle",
+    "livenessProbe",
+    "managedFields",
+    "readinessProbe",
+    "startupProbe",
+    "tolerations",
+    "topologySpreadConstraints",
+];
 
 /// Reads one document.
 ///
@@ -14,12 +28,15 @@ const DROPPED: [&str; 2] = ["managedFields", "kubectl.kubernetes.io/last-applied
 /// When it is no JSON, or nested too deep.
 pub(super) fn from_slice(bytes: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Slim.deserialize(&mut deserializer)?;
+    let value = Slim { drop: false }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
-struct Slim;
+struct Slim {
+    /// Whether an object or a list is passed over; it becomes null.
+    drop: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Slim {
     type Value = Value;
@@ -65,20 +82,32 @@ impl<'de> Visitor<'de> for Slim {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        if self.drop {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        }
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Slim)? {
+        while let Some(item) = items.next_element_seed(Slim { drop: false })? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        if self.drop {
+            while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        }
         let mut map = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            if DROPPED.contains(&name.as_str()) {
+            if name == TWICE {
                 fields.next_value::<IgnoredAny>()?;
-            } else {
-                map.insert(name, fields.next_value_seed(Slim)?);
+                continue;
+            }
+            let drop = DROPPED.contains(&name.as_str());
+            let value = fields.next_value_seed(Slim { drop })?;
+            if !(drop && value.is_null()) {
+                map.insert(name, value);
             }
         }
         Ok(Value::Object(map))
@@ -93,9 +122,14 @@ mod tests {
 
     #[test]
     fn all_but_bookkeeping_is_read_as_it_is() {
-        let kept = json!({"a": [1, -2, 3.5, true, null, "ä\n", {"b": {}}], "c": []});
+        let kept = json!({"a": [1, -2, 3.5, true, null, "ä\n", {"b": {}}], "c": [], "labels": {"lifecycle": "new"}});
         let mut given = kept.clone();
         given["a"][6]["managedFields"] = json!([{"fieldsV1": {"f:spec": {}}}]);
+        given["livenessProbe"] = json!({"exec": {"command": ["ray", "health-check"]}});
+        given["annotations"] = json!({});
+        let mut kept = kept;
+        kept["annotations"] = json!({});
+        given["annotations"][TWICE] = json!("{}");
         assert_eq!(from_slice(given.to_string().as_bytes()).unwrap(), kept);
     }
 
