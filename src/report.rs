@@ -66,6 +66,9 @@ pub struct Report {
     pub connections: Vec<Connection>,
     /// What was not judged.
     pub not_judged: Vec<NotJudged>,
+    /// How much was seen from inside of pods, where one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
     /// Codes of the checks that looked at something and found nothing.
     pub passed: Vec<&'static str>,
     /// The answers about files, where files alone were asked about.
@@ -77,6 +80,17 @@ pub struct Report {
     /// Ladders of ports that were dialled by address, for people.
     #[serde(skip)]
     pub ladders: Vec<Ladder>,
+}
+
+/// What was seen from inside of pods, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Inside {
+    /// Pods that answered.
+    pub pods: usize,
+    /// Running pods that could have been asked.
+    pub of: usize,
+    /// Connections of the report whose observed verdict is the one of a dial inside of a pod.
+    pub connections: usize,
 }
 
 /// One Ray cluster, in numbers. Counts are of single connections.

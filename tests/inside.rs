@@ -7,19 +7,24 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::pods::{Exec, Pods, head};
 use common::{Ran, raytls};
 use serde_json::Value;
 
 /// A process that looks like Ray's GCS and has these variables.
-struct Gcs(Child);
+struct Gcs(Child, #[allow(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+/// One at a time: every one of them is found.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Gcs {
     fn start(folder: &Path, env: &[(&str, &str)]) -> Gcs {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let program = folder.join("gcs_server");
         std::fs::copy("/bin/sleep", &program).unwrap();
-        Gcs(Command::new(program).arg("600").envs(env.iter().copied()).spawn().unwrap())
+        Gcs(Command::new(program).arg("600").envs(env.iter().copied()).spawn().unwrap(), alone)
     }
 }
 
@@ -56,8 +61,8 @@ fn gap(evidence: &Value) -> (String, String, String) {
     (text("what"), text("why"), text("needs"))
 }
 
-#[test]
-fn what_the_process_has_wins_over_its_template() {
+/// What a pod tells whose process has other variables than its template, a certificate and key of its own and no CA file.
+fn asked_of_process(exec: Exec) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let pair = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(vec!["ray-head".into()]).unwrap().self_signed(&pair).unwrap().pem();
@@ -78,9 +83,9 @@ fn what_the_process_has_wins_over_its_template() {
             ("OTHER", "hunter2"),
         ],
     );
-    let (code, evidence, asked) = snapshot(folder.path(), Exec::Run, "60s");
+    let (code, evidence, asked) = snapshot(folder.path(), exec, "60s");
     assert_eq!(code, 0);
-    assert!(asked.iter().filter(|path| path.ends_with("/exec")).count() <= 2, "{asked:?}");
+    assert!(asked.iter().filter(|path| path.ends_with("/exec")).count() <= 3, "{asked:?}");
     let told = &evidence["inside"][0];
     let process = told["processes"].as_array().unwrap().iter().find(|p| p["pid"] == told["reader"]).unwrap();
     assert_eq!((&process["kind"], &process["variables"]["RAY_USE_TLS"]), (&"gcs_server".into(), &"1".into()));
@@ -97,6 +102,28 @@ fn what_the_process_has_wins_over_its_template() {
     for secret in body.into_iter().chain(["hunter2"]) {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
+    evidence
+}
+
+#[test]
+fn what_the_process_has_wins_over_its_template() {
+    let evidence = asked_of_process(Exec::Run);
+    assert!(evidence["inside"][0]["interpreter"].as_str().unwrap().starts_with("Python 3"));
+}
+
+#[test]
+fn without_python_sh_tells_of_variables_and_files_and_dials_nothing() {
+    let evidence = asked_of_process(Exec::Shell);
+    let told = &evidence["inside"][0];
+    assert_eq!(told["interpreter"], "sh");
+    let dials = told["dials"].as_array().unwrap();
+    assert!(!dials.is_empty() && dials.iter().all(|dial| dial["answer"]["status"][0] == "NO_GRPC"), "{dials:?}");
+    let gaps = evidence["gaps"].as_array().unwrap();
+    let of_dials: Vec<&Value> =
+        gaps.iter().filter(|gap| gap["what"].as_str().unwrap().starts_with("the dials")).collect();
+    let [gap] = of_dials.as_slice() else { panic!("{gaps:?}") };
+    assert_eq!(gap["what"], "the dials of pod ray/ray-head-0, container ray");
+    assert_eq!(gap["why"], "not observed from inside: no Python with grpcio in the container");
 }
 
 #[test]
@@ -115,7 +142,9 @@ fn pods_that_misbehave_are_gaps() {
     assert_eq!(flood, "the container printed more than 1 MiB");
     let (_, python, needs) =
         why(Exec::Fail("OCI runtime exec failed: exec: \"python3\": executable file not found in $PATH"));
-    assert!(python.contains("no Python") && needs.contains("python3"), "{python} {needs}");
+    assert!(python.contains("neither Python nor sh") && needs.contains("python3"), "{python} {needs}");
+    let (_, complaints, _) = why(Exec::Complain(vec![b'x'; 30_000]));
+    assert_eq!(complaints, "the container printed more than 64 KiB of complaints");
     let (_, killed, _) = why(Exec::Fail("command terminated with exit code 137"));
     assert!(killed.contains("exit code 137"), "{killed}");
     let (_, gone, _) = why(Exec::Refuse(404, "pods \"ray-head-0\" not found"));

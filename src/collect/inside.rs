@@ -1,9 +1,10 @@
 #![allow(clippy::disallowed_methods)] // the clock
-//! What pods tell of themselves: one small program, run by exec in the pod's own interpreter. It writes nothing there, and of
-//! a private key only the hash of its public half leaves the pod.
+//! What pods tell of themselves: one small program, run by exec in the pod's own interpreter: Python, or sh where there is
+//! none. It writes nothing there, and of a private key only the hash of its public half leaves the pod.
 
 mod answer;
 mod exec;
+mod shell;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use self::exec::Failed;
-use crate::evidence::{Evidence, Gap, Inside};
+use crate::evidence::{Answer, DialInside, Evidence, Gap, Inside};
 use crate::probe::inside::{Visit, left_out, plan};
 use crate::ray::parties::model;
 
@@ -27,6 +28,10 @@ const DIAL: u64 = 5;
 
 /// The program, without the request that stands before it.
 const PROGRAM: &str = include_str!("inside/program.py");
+/// What sh runs where there is no Python; it dials nothing, for openssl does not judge as gRPC does.
+const SHELL: &str = include_str!("inside/program.sh");
+/// Why it dials nothing.
+const NO_PYTHON: &str = "no Python with grpcio in the container";
 
 /// Asks a sample of the pods of each party, and adds what they tell. Ports that become known so are dialled in a second
 /// round. What was told before the caller stops waiting is in `told`; what was not is a gap.
@@ -36,9 +41,16 @@ pub async fn ask(evidence: &mut Evidence, client: &kube::Client, sample: usize, 
     round(evidence, client, plan(evidence, &parties, sample), true, deadline).await;
     // The ports of raylets are known now.
     let again = plan(evidence, &model(evidence), sample);
-    let answered = |visit: &Visit| evidence.inside.iter().any(|told| is_of(told, visit));
-    let again: Vec<Visit> = again.into_iter().filter(answered).collect();
-    round(evidence, client, again, false, deadline).await;
+    let mut dialled = Vec::new();
+    for visit in again {
+        match evidence.inside.iter_mut().find(|told| is_of(told, &visit)) {
+            Some(told) if told.interpreter == shell::NAME => told.dials.extend(not_made(&visit)),
+            Some(_) => dialled.push(visit),
+            None => {}
+        }
+    }
+    round(evidence, client, dialled, false, deadline).await;
+    evidence.gaps.extend(evidence.inside.iter().filter_map(not_dialled));
     evidence.gaps.sort();
     evidence.gaps.dedup();
 }
@@ -53,12 +65,8 @@ async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit
             return None;
         }
         let end = (Instant::now() + ANSWER).min(deadline);
-        let program = program(&visit, look);
-        let answer = match tokio::time::timeout_at(end, exec::run(client, &visit, &program)).await {
-            Ok(Ok(line)) => answer::read(&line, &visit, Timestamp::now()).map_err(Failed::Other),
-            Ok(Err(failed)) => Err(failed),
-            Err(_) => Err(Failed::TimedOut),
-        };
+        let asked = tokio::time::timeout_at(end, one(client, &visit, look)).await;
+        let answer = asked.unwrap_or(Err(Failed::TimedOut));
         if let (Err(Failed::Forbidden { .. }), Ok(mut refused)) = (&answer, refused.lock()) {
             refused.insert(visit.namespace.clone());
         }
@@ -79,6 +87,36 @@ async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit
         }
     }
     evidence.inside.sort_by(|a, b| (&a.namespace, &a.pod, &a.container).cmp(&(&b.namespace, &b.pod, &b.container)));
+}
+
+async fn one(client: &kube::Client, visit: &Visit, look: bool) -> Result<Inside, Failed> {
+    match exec::python(client, visit, &program(visit, look)).await {
+        Ok(line) => answer::read(&line, visit, Timestamp::now()).map_err(Failed::Other),
+        Err(Failed::NoInterpreter) if look => {
+            let text = exec::sh(client, visit, SHELL).await?;
+            let told = shell::read(&text, visit, Timestamp::now()).map_err(Failed::Other)?;
+            Ok(Inside { dials: not_made(visit).collect(), ..told })
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
+fn not_made(visit: &Visit) -> impl Iterator<Item = DialInside> {
+    visit.dials.iter().map(|(host, port)| answer::not_made(host, *port, NO_PYTHON))
+}
+
+/// That a container has no gRPC to dial with.
+fn not_dialled(told: &Inside) -> Option<Gap> {
+    let why = told.dials.iter().find_map(|dial| match &dial.answer {
+        Answer::Status(status, why) if status == answer::NO_GRPC => Some(why),
+        _ => None,
+    })?;
+    Some(Gap {
+        what: format!("the dials of pod {}/{}, container {}", told.namespace, told.pod, told.container),
+        why: format!("not observed from inside: {why}"),
+        needs: Some("python3 with grpcio in the image".into()),
+        code: None,
+    })
 }
 
 fn is_of(told: &Inside, visit: &Visit) -> bool {
@@ -104,8 +142,8 @@ fn gap(visit: &Visit, failed: Failed) -> Gap {
             code: None,
         },
         Failed::NoInterpreter => Gap {
-            needs: Some("python3 or python in the image".into()),
-            ..other("the container has no Python to run raytls's questions in".into())
+            needs: Some("python3 with grpcio in the image (sh tells of variables and files only)".into()),
+            ..other("the container has neither Python nor sh to run raytls's questions in".into())
         },
         Failed::TimedOut => other("no answer in time".into()),
         Failed::Gone => other("the pod is not there any more".into()),

@@ -77,12 +77,13 @@ pub fn left_out(model: &Model, sample: usize) -> Vec<Gap> {
     gaps
 }
 
-/// An init container is over, and this shell is no pod.
-fn is_asked(party: &Party) -> bool {
+/// Whether pods of a party can be asked: an init container is over, and this shell is no pod.
+pub fn is_asked(party: &Party) -> bool {
     !matches!(party.role, Role::Waiter | Role::Laptop) && party.workload.is_some()
 }
 
-fn running(party: &Party) -> impl Iterator<Item = &Pod> {
+/// The pods of a party whose container runs.
+pub fn running(party: &Party) -> impl Iterator<Item = &Pod> {
     let started = |pod: &Pod| {
         let own = pod.containers.iter().find(|container| container.name == party.container);
         own.is_none_or(|container| container.started_at.is_some())

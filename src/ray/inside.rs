@@ -1,6 +1,6 @@
 //! What containers told of themselves, as it belongs to parties and connections.
 
-use crate::evidence::{Container, DialInside, Evidence, FileFacts, FileInside, Inside, Seen, Why};
+use crate::evidence::{Container, DialInside, Evidence, FileFacts, FileInside, Inside, KeyFacts, KeyForm, Seen, Why};
 
 use super::{Access, Address, Connection, Model, Next, Party, Place, Port, Slot, TlsFile, command, settings};
 
@@ -200,12 +200,22 @@ pub fn same(one: &Seen<FileFacts>, other: &Seen<FileFacts>) -> bool {
             let ders = |facts: &FileFacts| -> Vec<String> {
                 facts.certificates.blocks.iter().map(|block| block.der.clone()).collect()
             };
-            let keys = |facts: &FileFacts| -> Vec<(Option<String>, bool)> {
-                facts.keys.iter().take(1).map(|key| (key.spki_sha256.clone(), true)).collect()
+            let alike = match (one.keys.first(), other.keys.first()) {
+                (Some(one), Some(other)) => same_key(one, other),
+                (one, other) => one.is_none() && other.is_none(),
             };
-            ders(one) == ders(other) && keys(one) == keys(other) && (one.size == 0) == (other.size == 0)
+            ders(one) == ders(other) && alike && (one.size == 0) == (other.size == 0)
         }
         (Seen::Absent, Seen::Absent) => true,
         _ => false,
+    }
+}
+
+/// Where the public half of one is not known (sh without openssl), only what keeps gRPC from loading it tells them apart.
+fn same_key(one: &KeyFacts, other: &KeyFacts) -> bool {
+    let usable = |key: &KeyFacts| !matches!(key.form, KeyForm::Encrypted | KeyForm::OpenSsh | KeyForm::Unreadable);
+    match (&one.spki_sha256, &other.spki_sha256) {
+        (Some(one), Some(other)) => one == other,
+        _ => usable(one) == usable(other),
     }
 }

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{address, because, port, short};
 use super::{
-    API_VERSION, Cause, Connection, Fact, Finding, JudgedBy, Judgement, Ladder, NotJudged, Options, Outage, Predicted,
-    Remedy, Report, Step, Subject, Verdict, Word, clusters,
+    API_VERSION, Cause, Connection, Fact, Finding, Inside, JudgedBy, Judgement, Ladder, NotJudged, Options, Outage,
+    Predicted, Remedy, Report, Step, Subject, Verdict, Word, clusters,
 };
 use crate::checks::{self, Confidence, Severity};
 use crate::diagnose::causes;
@@ -46,6 +46,7 @@ impl Report {
                 .enumerate()
                 .map(|(index, f)| finding(model, f, belongs(index, f, causes, &mends)))
                 .collect(),
+            inside: inside(evidence, model, &connections),
             connections,
             passed: super::passed::passed(evidence, model, findings),
             not_judged,
@@ -54,6 +55,19 @@ impl Report {
             ladders: evidence.handshakes.iter().filter(|h| h.target.pod.is_empty()).map(Ladder::of).collect(),
         }
     }
+}
+
+/// How many pods answered of those that could have been asked; none when no pod did.
+fn inside(evidence: &Evidence, model: &Model, connections: &[Connection]) -> Option<Inside> {
+    let told: BTreeSet<(&str, &str)> = evidence.inside.iter().map(|told| (&*told.namespace, &*told.pod)).collect();
+    let asked = model.parties.iter().filter(|party| crate::probe::inside::is_asked(party));
+    let running = asked.flat_map(|party| {
+        let pods = crate::probe::inside::running(party);
+        pods.map(|pod| (party.namespace.as_str(), pod.name.as_str()))
+    });
+    let of = running.chain(told.iter().copied()).collect::<BTreeSet<_>>().len();
+    let seen = connections.iter().filter(|connection| connection.vantage.is_some()).count();
+    (!told.is_empty()).then_some(Inside { pods: told.len(), of, connections: seen })
 }
 
 /// The gRPCs of all clusters.

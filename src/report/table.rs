@@ -63,6 +63,7 @@ pub fn render(report: &Report, look: Look) -> String {
     }
     findings(&mut paper, report);
     not_judged(&mut paper, report);
+    inside(&mut paper, report);
     if report.verification.is_none() || !report.passed.is_empty() {
         paper.gap();
         paper.para("", "", DIM, &format!("{} passed", plural(report.passed.len(), "check")));
@@ -260,7 +261,7 @@ fn matrix(paper: &mut Paper, report: &Report) {
     let shared = shared_namespace(report);
     let party = |id: &str| Cell::new(clean(shared.and_then(|ns| id.strip_prefix(ns)).unwrap_or(id)));
     for (c, as_many) in folded(&rows) {
-        let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), judgement);
+        let observed = c.observed.as_ref().map_or_else(|| Cell::new("-"), |seen| observed(seen, c.vantage.is_some()));
         let mut row = match as_many {
             None => vec![party(&c.dialer), party(&c.target), Cell::new(clean(&host_and_port(c))), Cell::new(c.count)],
             Some(Folded { rows, count }) => {
@@ -304,11 +305,11 @@ const FIRST: usize = 8;
 
 /// The rows that are shown, and after those of which there are too many one that counts the others.
 fn folded<'r>(rows: &[&'r Connection]) -> Vec<(&'r Connection, Option<Folded>)> {
-    type Answer<'r> = (&'r str, [(Word, Option<&'static str>, &'static str); 2], Option<&'static str>);
+    type Answer<'r> = (&'r str, [(Word, Option<&'static str>, &'static str); 2], Option<&'static str>, bool);
     let answer = |c: &'r Connection| -> Answer<'r> {
         let said = |j: &Judgement| (j.verdict, j.by, j.short);
         let [core, python] = [&c.predicted.core, &c.predicted.python].map(said);
-        (c.ray_cluster.as_str(), [core, python], c.observed.as_ref().map(|j| j.short))
+        (c.ray_cluster.as_str(), [core, python], c.observed.as_ref().map(|j| j.short), c.vantage.is_some())
     };
     let mut all: BTreeMap<Answer<'r>, Vec<usize>> = BTreeMap::new();
     for (at, c) in rows.iter().enumerate() {
@@ -359,12 +360,21 @@ fn host_and_port(c: &Connection) -> String {
 }
 
 fn judgement(judgement: &Judgement) -> Cell {
-    let color = match judgement.verdict {
+    Cell::new(said(judgement)).fg(color(judgement))
+}
+
+/// With a mark when it is what a pod saw that dialled.
+fn observed(judgement: &Judgement, inside: bool) -> Cell {
+    let mark = if inside { " (inside)" } else { "" };
+    Cell::new(format!("{}{mark}", said(judgement))).fg(color(judgement))
+}
+
+fn color(judgement: &Judgement) -> Color {
+    match judgement.verdict {
         Word::Accept => Color::Green,
         Word::CannotTell => Color::Yellow,
         Word::Reject => Color::Red,
-    };
-    Cell::new(said(judgement)).fg(color)
+    }
 }
 
 fn said(judgement: &Judgement) -> String {
@@ -421,6 +431,20 @@ fn findings(paper: &mut Paper, report: &Report) {
         let verb = if follow.len() == 1 { "follows" } else { "follow" };
         paper.para("  ", "", DIM, &format!("{what} {verb} from the causes above (-o short): {}", codes.join(", ")));
     }
+}
+
+fn inside(paper: &mut Paper, report: &Report) {
+    let Some(inside) = &report.inside else { return };
+    let (pods, rows) = (inside.of, report.connections.len());
+    let text = format!(
+        "Asked from inside: {} of {}; what they dialled decides {} of {} of the matrix",
+        inside.pods,
+        plural(pods, "pod"),
+        inside.connections,
+        plural(rows, "row"),
+    );
+    paper.gap();
+    paper.para("", "", DIM, &text);
 }
 
 fn not_judged(paper: &mut Paper, report: &Report) {

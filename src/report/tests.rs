@@ -416,3 +416,30 @@ fn several_ray_clusters_have_a_line_each_and_only_red_ones_a_matrix() {
     let matrix = text.split("DIALER").nth(1).unwrap();
     assert!(!matrix.contains("quiet/ray-head "), "a healthy cluster needs no matrix: {text}");
 }
+
+#[test]
+fn what_was_seen_from_inside_leaves_a_trace() {
+    use crate::checks::staging::{ENV, NODES, leaf, nodes};
+    use crate::evidence::{Answer, DialInside};
+    let ca = crate::checks::testing::Ca::new("ca");
+    let dial = |status: &str| DialInside {
+        host: "ray-head-svc".into(),
+        port: 6379,
+        tls: true,
+        answer: Answer::Status(status.into(), "CERTIFICATE_VERIFY_FAILED: certificate has expired".into()),
+        words: Vec::new(),
+    };
+    let text = |scene: crate::checks::testing::Scene| {
+        let report = Report::build(&scene.evidence, &scene.model, &scene.matrix, &[], &[], &options());
+        table::render(&report, table::Look { width: 120, color: false })
+    };
+    let healthy = || nodes(&leaf(&ca, &NODES), &ca);
+    assert!(!text(healthy()).contains("inside"));
+    let good = text(healthy().within("ray-worker-0", &ENV, &[], vec![dial("OK")]));
+    let rows = healthy().model.connections.len();
+    let line = format!("Asked from inside: 1 of 2 pods; what they dialled decides 1 of {rows} rows of the matrix\n");
+    assert!(good.contains(&line), "{good}");
+    let bad = text(healthy().within("ray-worker-0", &ENV, &[], vec![dial("UNAVAILABLE")]));
+    assert!(bad.contains("dialer: expired (inside)"), "{bad}");
+    assert_eq!(bad.matches("(inside)").count(), 1, "{bad}");
+}

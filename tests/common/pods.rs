@@ -16,10 +16,14 @@ use serde_json::{Value, json};
 pub(crate) enum Exec {
     /// Runs on this machine, where the process 1 of the pod is not.
     Run,
+    /// As [`Exec::Run`], in a container without Python.
+    Shell,
     /// Prints this and ends well.
     Print(Vec<u8>),
     /// Prints this again and again.
     Flood(Vec<u8>),
+    /// Complains of this again and again, and never ends.
+    Complain(Vec<u8>),
     /// Is accepted and silent.
     Stall,
     /// Breaks the connection off.
@@ -143,12 +147,19 @@ fn attach(mut stream: TcpStream, head: &str, query: &str, exec: &Exec) {
     let well = json!({"metadata": {}, "status": "Success"}).to_string();
     match exec {
         Exec::Run => run(stream, query),
+        Exec::Shell if query.contains("command=python") => {
+            let failed = json!({"status": "Failure", "message": "executable file not found in $PATH"});
+            frame(&mut stream, 3, failed.to_string().as_bytes());
+            drain(stream);
+        }
+        Exec::Shell => run(stream, query),
         Exec::Print(text) => {
             frame(&mut stream, 1, text);
             frame(&mut stream, 3, well.as_bytes());
             drain(stream);
         }
         Exec::Flood(text) => while frame(&mut stream, 1, text) {},
+        Exec::Complain(text) => while frame(&mut stream, 2, text) {},
         Exec::Stall => drain(stream),
         Exec::Fail(message) => {
             let failed = json!({"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError"});

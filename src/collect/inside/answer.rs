@@ -32,106 +32,90 @@ pub(super) fn read(line: &[u8], visit: &Visit, asked_at: Timestamp) -> Result<In
     let told: Told = serde_json::from_slice(line).map_err(|error| {
         format!("the pod answered with something else (line of {} bytes, column {})", line.len(), error.column())
     })?;
-    let mut dials: Vec<DialInside> = told.dials.into_iter().take(DIALS).map(Dial::kept).collect();
-    // Without gRPC nothing is dialled; each dial says so.
-    if let Some(why) = &told.no_grpc {
-        let why = format!("grpcio cannot be loaded: {}", plain(why, 200));
-        dials = visit
-            .dials
-            .iter()
-            .map(|(host, port)| DialInside {
-                host: host.clone(),
-                port: *port,
-                tls: false,
-                answer: Answer::Status("NO_GRPC".into(), why.clone()),
-                words: Vec::new(),
-            })
-            .collect();
-    }
-    // A pod tells of what it was asked only.
-    dials.retain(|dial| visit.dials.iter().any(|(host, port)| *host == dial.host && *port == dial.port));
-    Ok(Inside {
-        namespace: visit.namespace.clone(),
-        pod: visit.pod.clone(),
-        container: visit.container.clone(),
-        asked_at,
-        clock: time(told.clock),
-        interpreter: format!("Python {}", plain(&told.python, 32)),
-        ray: told.ray.map(|version| plain(&version, 64)),
-        grpcio: told.grpcio.map(|version| plain(&version, 64)),
-        reader: told.reader,
-        processes: told.processes.into_iter().take(PROCESSES).map(OneProcess::kept).collect(),
-        counts: told.counts.into_iter().take(32).map(|(kind, count)| (plain(&kind, 32), count)).collect(),
-        files: told.files.into_iter().take(FILES).filter_map(OneFile::kept).collect(),
-        dials,
-    })
+    Ok(told.kept(visit, asked_at))
 }
 
-#[derive(Deserialize)]
-struct Told {
-    clock: i64,
+/// What stands for a dial that was not made, for there is no gRPC in the container.
+pub(super) fn not_made(host: &str, port: u16, why: &str) -> DialInside {
+    DialInside {
+        host: host.to_owned(),
+        port,
+        tls: false,
+        answer: Answer::Status(NO_GRPC.into(), why.to_owned()),
+        words: Vec::new(),
+    }
+}
+
+/// The status of a dial that was not made.
+pub(super) const NO_GRPC: &str = "NO_GRPC";
+
+/// What the programs tell, as it comes.
+#[derive(Default, Deserialize)]
+pub(super) struct Told {
+    pub(super) clock: i64,
+    /// Version of Python; sh has none.
     python: String,
     #[serde(default)]
     ray: Option<String>,
     #[serde(default)]
     grpcio: Option<String>,
-    reader: u32,
+    pub(super) reader: u32,
     #[serde(default)]
-    processes: Vec<OneProcess>,
+    pub(super) processes: Vec<OneProcess>,
     #[serde(default)]
-    counts: BTreeMap<String, u32>,
+    pub(super) counts: BTreeMap<String, u32>,
     #[serde(default)]
-    files: Vec<OneFile>,
+    pub(super) files: Vec<OneFile>,
     #[serde(default)]
     dials: Vec<Dial>,
     #[serde(default)]
     no_grpc: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct OneProcess {
-    pid: u32,
-    kind: String,
-    started: Option<i64>,
-    uid: Option<u32>,
-    variables: Option<BTreeMap<String, String>>,
+#[derive(Default, Deserialize)]
+pub(super) struct OneProcess {
+    pub(super) pid: u32,
+    pub(super) kind: String,
+    pub(super) started: Option<i64>,
+    pub(super) uid: Option<u32>,
+    pub(super) variables: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    withheld: Vec<String>,
-    ports: Option<Vec<u16>>,
+    pub(super) withheld: Vec<String>,
+    pub(super) ports: Option<Vec<u16>>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct OneFile {
+    pub(super) variable: String,
+    pub(super) path: String,
+    pub(super) resolved: String,
+    pub(super) pid: u32,
+    #[serde(default)]
+    pub(super) size: u64,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) mode: Option<u32>,
+    pub(super) changed: Option<i64>,
+    pub(super) readable: Option<bool>,
+    #[serde(default)]
+    pub(super) absent: bool,
+    #[serde(default)]
+    pub(super) denied: bool,
+    pub(super) error: Option<String>,
+    pub(super) shape: Option<String>,
+    #[serde(default)]
+    pub(super) withheld: bool,
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) keys: Vec<OneKey>,
 }
 
 #[derive(Deserialize)]
-struct OneFile {
-    variable: String,
-    path: String,
-    resolved: String,
-    pid: u32,
-    #[serde(default)]
-    size: u64,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mode: Option<u32>,
-    changed: Option<i64>,
-    readable: Option<bool>,
-    #[serde(default)]
-    absent: bool,
-    #[serde(default)]
-    denied: bool,
-    error: Option<String>,
-    shape: Option<String>,
-    #[serde(default)]
-    withheld: bool,
-    text: Option<String>,
-    #[serde(default)]
-    keys: Vec<OneKey>,
-}
-
-#[derive(Deserialize)]
-struct OneKey {
-    algorithm: String,
-    bits: u32,
-    spki: Option<String>,
-    form: KeyForm,
+pub(super) struct OneKey {
+    pub(super) algorithm: String,
+    pub(super) bits: u32,
+    pub(super) spki: Option<String>,
+    pub(super) form: KeyForm,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +130,35 @@ struct Dial {
     impossible: Option<String>,
     #[serde(default)]
     words: Vec<String>,
+}
+
+impl Told {
+    /// What is kept of it.
+    pub(super) fn kept(self, visit: &Visit, asked_at: Timestamp) -> Inside {
+        let mut dials: Vec<DialInside> = self.dials.into_iter().take(DIALS).map(Dial::kept).collect();
+        // Without gRPC nothing is dialled; each dial says so.
+        if let Some(why) = &self.no_grpc {
+            let why = format!("grpcio cannot be loaded: {}", plain(why, 200));
+            dials = visit.dials.iter().map(|(host, port)| not_made(host, *port, &why)).collect();
+        }
+        // A pod tells of what it was asked only.
+        dials.retain(|dial| visit.dials.iter().any(|(host, port)| *host == dial.host && *port == dial.port));
+        Inside {
+            namespace: visit.namespace.clone(),
+            pod: visit.pod.clone(),
+            container: visit.container.clone(),
+            asked_at,
+            clock: time(self.clock),
+            interpreter: format!("Python {}", plain(&self.python, 32)),
+            ray: self.ray.map(|version| plain(&version, 64)),
+            grpcio: self.grpcio.map(|version| plain(&version, 64)),
+            reader: self.reader,
+            processes: self.processes.into_iter().take(PROCESSES).map(OneProcess::kept).collect(),
+            counts: self.counts.into_iter().take(32).map(|(kind, count)| (plain(&kind, 32), count)).collect(),
+            files: self.files.into_iter().take(FILES).filter_map(OneFile::kept).collect(),
+            dials,
+        }
+    }
 }
 
 impl OneProcess {

@@ -6,13 +6,13 @@ use kube::api::{AttachParams, AttachedProcess};
 use kube::client::UpgradeConnectionError;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::answer::MARK;
+use super::{answer, shell};
 use crate::probe::inside::Visit;
 
 /// The most bytes that are read of what a container prints.
 const OUTPUT: usize = 1 << 20;
-/// The most bytes that are kept of its complaints.
-const COMPLAINTS: usize = 16 << 10;
+/// The most bytes that are read of its complaints.
+const COMPLAINTS: usize = 64 << 10;
 /// Interpreters, in the order in which they are tried.
 const INTERPRETERS: [&str; 2] = ["python3", "python"];
 
@@ -24,7 +24,7 @@ pub(super) enum Failed {
         /// The verb it asked for.
         verb: &'static str,
     },
-    /// The container has no Python.
+    /// The container has none of the interpreters.
     NoInterpreter,
     /// No answer in time.
     TimedOut,
@@ -34,12 +34,13 @@ pub(super) enum Failed {
     Other(String),
 }
 
-/// Runs the program and gives the line behind its mark. The program comes over standard input, whose end need not be
-/// told: older API servers cannot.
-pub(super) async fn run(client: &kube::Client, visit: &Visit, program: &str) -> Result<Vec<u8>, Failed> {
+/// Runs the program in Python and gives the line behind its mark. The program comes over standard input, whose end need
+/// not be told: older API servers cannot.
+pub(super) async fn python(client: &kube::Client, visit: &Visit, program: &str) -> Result<Vec<u8>, Failed> {
     let loader = format!("import sys;exec(sys.stdin.buffer.read({}))", program.len());
+    let mut take = |line: &[u8]| line.strip_prefix(answer::MARK).map(<[u8]>::to_vec);
     for interpreter in INTERPRETERS {
-        match once(client, visit, &[interpreter, "-c", &loader], program).await {
+        match once(client, visit, &[interpreter, "-c", &loader], program, &mut take).await {
             Err(Failed::NoInterpreter) => {}
             other => return other,
         }
@@ -47,19 +48,44 @@ pub(super) async fn run(client: &kube::Client, visit: &Visit, program: &str) -> 
     Err(Failed::NoInterpreter)
 }
 
-async fn once(client: &kube::Client, visit: &Visit, command: &[&str], input: &str) -> Result<Vec<u8>, Failed> {
+/// Runs the program in sh and gives what stands between its marks.
+pub(super) async fn sh(client: &kube::Client, visit: &Visit, program: &str) -> Result<Vec<u8>, Failed> {
+    let mut told: Option<Vec<u8>> = None;
+    let mut take = |line: &[u8]| match &mut told {
+        Some(text) if line == shell::END => Some(std::mem::take(text)),
+        Some(text) => {
+            text.extend_from_slice(line);
+            text.push(b'\n');
+            None
+        }
+        None => {
+            told = (line == shell::MARK).then(Vec::new);
+            None
+        }
+    };
+    once(client, visit, &["sh", "-s"], program, &mut take).await
+}
+
+/// Takes what is wanted from the lines of the output, and says when it has come.
+type Take<'a> = &'a mut (dyn FnMut(&[u8]) -> Option<Vec<u8>> + Send);
+
+async fn once(
+    client: &kube::Client,
+    visit: &Visit,
+    command: &[&str],
+    input: &str,
+    take: Take<'_>,
+) -> Result<Vec<u8>, Failed> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &visit.namespace);
     let streams = AttachParams::default().container(&visit.container).stdin(true).stdout(true).stderr(true).tty(false);
     let streams = streams.max_stdin_buf_size(64 << 10).max_stdout_buf_size(64 << 10).max_stderr_buf_size(64 << 10);
     let mut process = pods.exec(&visit.pod, command.to_vec(), &streams).await.map_err(|error| refusal(&error))?;
-    let told = talk(&mut process, input).await;
-    if let Ok(Some(line)) = told {
-        process.abort();
-        return Ok(line);
-    }
-    let complaint = match told {
-        Err(why) => return Err(Failed::Other(why)),
-        Ok(_) => ended(&mut process).await,
+    let complaint = match talk(&mut process, input, take).await {
+        Ok(None) => ended(&mut process).await,
+        told => {
+            process.abort();
+            return told.map(Option::unwrap_or_default).map_err(Failed::Other);
+        }
     };
     Err(match complaint {
         text if is_not_found(&text) => Failed::NoInterpreter,
@@ -68,8 +94,8 @@ async fn once(client: &kube::Client, visit: &Visit, command: &[&str], input: &st
     })
 }
 
-/// Sends the program and reads until its line has come; none when the output ended without it.
-async fn talk(process: &mut AttachedProcess, input: &str) -> Result<Option<Vec<u8>>, String> {
+/// Sends the program and reads until what is wanted has come; none when the output ended without it.
+async fn talk(process: &mut AttachedProcess, input: &str, take: Take<'_>) -> Result<Option<Vec<u8>>, String> {
     let (mut stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
     let send = async {
         if let Some(stdin) = stdin.as_mut() {
@@ -79,34 +105,37 @@ async fn talk(process: &mut AttachedProcess, input: &str) -> Result<Option<Vec<u
         }
         std::future::pending::<()>().await;
     };
-    let drain = async {
-        if let Some(mut stderr) = stderr {
-            let mut heard = Vec::new();
-            let mut chunk = vec![0; 4096];
-            while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
-                if heard.len() < COMPLAINTS {
-                    heard.extend_from_slice(chunk.get(..count).unwrap_or_default());
-                }
-            }
-            tracing::debug!(bytes = heard.len(), "the container complained");
-        }
-        std::future::pending::<()>().await;
-    };
     let hear = async {
         match stdout {
-            Some(stdout) => marked(stdout).await,
+            Some(stdout) => listen(stdout, take).await,
             None => Err("the exec has no output".into()),
         }
     };
     tokio::select! {
         heard = hear => heard,
+        flood = complaints(stderr) => Err(flood),
         () = send => Ok(None),
-        () = drain => Ok(None),
     }
 }
 
-/// The rest of the first line that begins with the mark. Whatever else the container prints is passed over.
-async fn marked(mut stdout: impl AsyncRead + Unpin) -> Result<Option<Vec<u8>>, String> {
+/// Passes over what the container complains of, and returns when that is too much.
+async fn complaints(stderr: Option<impl AsyncRead + Unpin>) -> String {
+    let mut total = 0;
+    if let Some(mut stderr) = stderr {
+        let mut chunk = vec![0; 4096];
+        while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
+            total += count;
+            if total > COMPLAINTS {
+                return format!("the container printed more than {} KiB of complaints", COMPLAINTS >> 10);
+            }
+        }
+    }
+    tracing::debug!(bytes = total, "the container complained");
+    std::future::pending().await
+}
+
+/// What is taken from the lines. Whatever else the container prints is passed over.
+async fn listen(mut stdout: impl AsyncRead + Unpin, take: Take<'_>) -> Result<Option<Vec<u8>>, String> {
     let mut line = Vec::new();
     let mut total = 0;
     let mut chunk = vec![0; 16 << 10];
@@ -123,8 +152,8 @@ async fn marked(mut stdout: impl AsyncRead + Unpin) -> Result<Option<Vec<u8>>, S
         for byte in chunk.get(..count).unwrap_or_default() {
             if *byte != b'\n' {
                 line.push(*byte);
-            } else if let Some(told) = line.strip_prefix(MARK) {
-                return Ok(Some(told.to_vec()));
+            } else if let Some(told) = take(&line) {
+                return Ok(Some(told));
             } else {
                 line.clear();
             }
