@@ -100,6 +100,7 @@ pub static CHECKS: &[&Check] = &[
     &live::chain_not_trusted::CHECK,
     &live::name_not_covered::CHECK,
     &live::not_grpc::CHECK,
+    &live::clock_differs::CHECK,
     &rotation::not_restarted::CHECK,
     &rotation::differs_in_pod::CHECK,
     &cert_manager::not_ready::CHECK,

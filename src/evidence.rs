@@ -13,7 +13,7 @@ mod workload;
 
 pub use file::{Content, FileFacts, KeyFacts, KeyForm, Misplaced, Shape};
 pub use handshake::{Client, Handshake, Outcome, Settings, Step, Target, Tls, Vantage};
-pub use inside::{Answer, DialInside, FileInside, Inside, Process};
+pub use inside::{Answer, Clock, DialInside, FileInside, Inside, Process};
 pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort};
 pub use policy::{Ingress, NetworkPolicy, Peer, Ports, Selector};
 pub use seen::{Gap, Origin, Problem, Seen, Why};
@@ -70,6 +70,9 @@ pub struct Evidence {
     /// What containers told of themselves (`--inside`), sorted by namespace, pod and container.
     #[serde(default)]
     pub inside: Vec<Inside>,
+    /// The API server's clock, which tells whose is wrong where those of pods differ from this machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_clock: Option<Clock>,
     /// Evidence that could not be had, and what would give it.
     pub gaps: Vec<Gap>,
     /// Documents and files that could not be read.
@@ -120,6 +123,7 @@ impl Evidence {
             lookups: Vec::new(),
             handshakes: Vec::new(),
             inside: Vec::new(),
+            server_clock: None,
             gaps: Vec::new(),
             problems: Vec::new(),
             incomplete: false,

@@ -92,6 +92,8 @@ pub struct Party {
     pub count: usize,
     /// What the next pod gets, where a running one was started with other variables.
     pub next: Option<Box<Next>>,
+    /// How far the clock of its pods is ahead of ours: the one that is farthest off, zero where they agree or were not asked.
+    pub clock: SignedDuration,
     /// Set by an edit: something of it has changed.
     pub touched: bool,
     /// Set by an edit: its pods were started again, so that nothing observed of them holds.

@@ -5,6 +5,7 @@
 
 pub mod chain_not_trusted;
 pub mod client_refused;
+pub mod clock_differs;
 pub mod name_not_covered;
 pub mod no_answer;
 pub mod not_grpc;

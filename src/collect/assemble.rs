@@ -90,6 +90,7 @@ impl Part {
                 source: _,
                 partial: _,
                 incomplete: _,
+                server_clock: _,
             } = part.evidence;
             workloads::merge(workloads, evidence);
             evidence.services.extend(services);

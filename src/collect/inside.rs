@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use self::exec::Failed;
-use crate::evidence::{Answer, DialInside, Evidence, Gap, Inside};
+use crate::evidence::{Answer, Clock, DialInside, Evidence, Gap, Inside};
 use crate::probe::inside::{Visit, left_out, plan};
 use crate::ray::parties::model;
 
@@ -37,6 +37,8 @@ const NO_PYTHON: &str = "no Python with grpcio in the container";
 /// round. What was told before the caller stops waiting is in `told`; what was not is a gap.
 pub async fn ask(evidence: &mut Evidence, client: &kube::Client, sample: usize, deadline: Instant) {
     let parties = model(evidence);
+    evidence.server_clock =
+        tokio::time::timeout_at(deadline.min(Instant::now() + ANSWER), server_clock(client)).await.ok().flatten();
     evidence.gaps.extend(left_out(&parties, sample));
     round(evidence, client, plan(evidence, &parties, sample), true, deadline).await;
     // The ports of raylets are known now.
@@ -53,6 +55,16 @@ pub async fn ask(evidence: &mut Evidence, client: &kube::Client, sample: usize, 
     evidence.gaps.extend(evidence.inside.iter().filter_map(not_dialled));
     evidence.gaps.sort();
     evidence.gaps.dedup();
+}
+
+/// The clock of the API server, as the head of any answer of it has it.
+async fn server_clock(client: &kube::Client) -> Option<Clock> {
+    let request = http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
+    let asked_at = Timestamp::now();
+    let answer = client.send(request).await.ok()?;
+    let date = answer.headers().get("date")?.to_str().ok()?;
+    let said = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(Clock { asked_at, said })
 }
 
 async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit>, look: bool, deadline: Instant) {
@@ -90,11 +102,13 @@ async fn round(evidence: &mut Evidence, client: &kube::Client, visits: Vec<Visit
 }
 
 async fn one(client: &kube::Client, visit: &Visit, look: bool) -> Result<Inside, Failed> {
+    let asked_at = Timestamp::now();
     match exec::python(client, visit, &program(visit, look)).await {
-        Ok(line) => answer::read(&line, visit, Timestamp::now()).map_err(Failed::Other),
+        Ok(line) => answer::read(&line, visit, asked_at).map_err(Failed::Other),
         Err(Failed::NoInterpreter) if look => {
+            let asked_at = Timestamp::now();
             let text = exec::sh(client, visit, SHELL).await?;
-            let told = shell::read(&text, visit, Timestamp::now()).map_err(Failed::Other)?;
+            let told = shell::read(&text, visit, asked_at).map_err(Failed::Other)?;
             Ok(Inside { dials: not_made(visit).collect(), ..told })
         }
         Err(failed) => Err(failed),

@@ -123,6 +123,11 @@ pub enum Edit {
         /// Its name.
         name: String,
     },
+    /// Set the clock of the nodes of this party's pods right.
+    SetClock {
+        /// Index of the party.
+        party: usize,
+    },
     /// Dial by this host instead.
     Dial {
         /// Index of the dialling party.
@@ -246,6 +251,7 @@ fn one(evidence: &Evidence, model: &mut Model, now: Timestamp, edit: &Edit) {
                 [p.certificate, p.key, p.trust] = next.files;
             }
         }),
+        Edit::SetClock { party } => touch(model, *party, |p| p.clock = Default::default()),
         Edit::Aim { namespace, name } => {
             let by_it = |c: &Connection| {
                 let service = crate::ray::service_dialled(evidence, model, c);

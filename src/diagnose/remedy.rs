@@ -1,6 +1,7 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
 mod authorities;
+mod clocks;
 mod issuance;
 mod policies;
 mod services;
@@ -128,6 +129,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
         }),
         Edit::Aim { namespace, name } => services::aim(model, evidence, namespace, name),
         Edit::LetIn { policy } => policies::let_in(model, policy),
+        Edit::SetClock { party: at } => party(at).map_or_else(Vec::new, |p| vec![clocks::set(p)]),
         Edit::Dial { party: at, from, to } => party(at).map_or_else(Vec::new, |p| {
             vec![text_step(format!("Let {} dial {to} instead of {from}", p.id)), restart(p)]
         }),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{FileFacts, Seen};
@@ -36,6 +36,15 @@ pub struct Inside {
     pub files: Vec<FileInside>,
     /// Dials that were made there.
     pub dials: Vec<DialInside>,
+}
+
+/// A clock that is not this machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// When it was asked by this machine's clock, UTC.
+    pub asked_at: Timestamp,
+    /// What it said, UTC, in whole seconds.
+    pub said: Timestamp,
 }
 
 /// A process in a container.
@@ -105,7 +114,23 @@ pub enum Answer {
     Impossible(String),
 }
 
+impl Clock {
+    /// How far it is ahead of this machine's; none when the two agree to a minute, for an answer takes its time.
+    pub fn ahead(self) -> Option<SignedDuration> {
+        let ahead = self.said.duration_since(self.asked_at);
+        (ahead.abs() > AGREES).then_some(ahead)
+    }
+}
+
+/// Longer than an answer may take: it is asked at one time, and says what it says later.
+const AGREES: SignedDuration = SignedDuration::from_secs(60);
+
 impl Inside {
+    /// How far the pod's clock is ahead of this machine's; none when they agree to a minute or it was not told.
+    pub fn ahead(&self) -> Option<SignedDuration> {
+        Clock { asked_at: self.asked_at, said: self.clock? }.ahead()
+    }
+
     /// The process whose variables and files stand for the container.
     pub fn reader(&self) -> Option<&Process> {
         self.processes.iter().find(|process| process.pid == self.reader)

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::grpc::certificate::Certificate;
 use crate::grpc::profile::Profile;
@@ -20,7 +20,7 @@ pub(super) struct Rules<'k> {
     known: &'k Known,
 }
 
-/// Answers by class of certificates, at one time.
+/// Answers by class of certificates.
 #[derive(Default)]
 pub(super) struct Known(RefCell<Answers>);
 
@@ -34,7 +34,7 @@ struct Answers {
     places: HashMap<(usize, usize), Class>,
     /// The gRPCs that were asked; a number is an index in it.
     profiles: Vec<Profile>,
-    peers: BTreeMap<(usize, Class, Class, Role), Grpc>,
+    peers: BTreeMap<(Timestamp, usize, Class, Class, Role), Grpc>,
     names: HashMap<(usize, Class), HashMap<Address, Grpc>>,
 }
 
@@ -56,11 +56,17 @@ impl Known {
 }
 
 impl Rules<'_> {
+    /// As a clock judges that is so far ahead of ours.
+    pub(super) fn by_clock(self, ahead: SignedDuration) -> Self {
+        Rules { now: self.now.checked_add(ahead).unwrap_or(self.now), ..self }
+    }
+
     /// Whether a verifier with this trust accepts the chain in this role, names aside.
     pub(super) fn peer(self, presented: &[Certificate], trust: &[Certificate], role: Role) -> Grpc {
         let asked = {
             let mut answers = self.known.0.borrow_mut();
-            let key = (answers.profile(self.profile), answers.class(presented), answers.class(trust), role);
+            let profile = answers.profile(self.profile);
+            let key = (self.now, profile, answers.class(presented), answers.class(trust), role);
             if let Some(verdict) = answers.peers.get(&key) {
                 return verdict.clone();
             }

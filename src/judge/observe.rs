@@ -124,7 +124,10 @@ fn spoken(
             By::Dialer,
             Failure::Port(format!("port {port} of pod {pod} sends {hex}, which is neither TLS nor gRPC")),
         ),
-        Outcome::Tls(tls) => tls_verdict(at, handshake, tls, target, ours, theirs, rules),
+        Outcome::Tls(tls) => {
+            let rules = [rules.by_clock(dialer.clock), rules.by_clock(target.clock)];
+            tls_verdict(at, handshake, tls, target, ours, theirs, rules)
+        }
         Outcome::TlsFailed(why) => {
             Some(Verdict::CannotTell(format!("the TLS handshake with port {port} of pod {pod} failed: {why}")))
         }
@@ -144,7 +147,7 @@ fn tls_verdict(
     target: &Party,
     ours: &Side,
     theirs: &Side,
-    rules: Rules<'_>,
+    [by_dialer, by_target]: [Rules<'_>; 2],
 ) -> Option<Verdict> {
     let Some(served) = side::presented(&tls.chain) else {
         return Some(Verdict::CannotTell("the served certificate cannot be read".into()));
@@ -162,14 +165,14 @@ fn tls_verdict(
         }
     };
     let hosts: Vec<String> = host.into_iter().collect();
-    let chain = side::chain(&served, &ours.trust, Role::Server, rules);
-    let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, rules.profile));
+    let chain = side::chain(&served, &ours.trust, Role::Server, by_dialer);
+    let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, by_dialer.profile));
     let server = predict::worst([chain, named].into_iter());
     if tls.alpn.as_deref() != Some("h2") {
         let text = format!("port {} of pod {} does not choose ALPN h2", handshake.target.port, handshake.target.pod);
         return Some(Verdict::Reject { by: By::Dialer, reason: Failure::Port(text) });
     }
-    Some(combine(server, accepted(handshake, tls, ours, theirs, rules)))
+    Some(combine(server, accepted(handshake, tls, ours, theirs, by_target)))
 }
 
 /// Whether the target took the dialer's certificate. Only a SETTINGS frame to that very certificate is an acceptance; when another

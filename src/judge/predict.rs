@@ -39,11 +39,11 @@ pub(super) fn connection(connection: &Connection, parties: &[Party], sides: &[Rc
     }
     let server = match connection.only {
         Some(Role::Client) => Grpc::Accept,
-        _ => server(connection, target, theirs, &ours.trust, rules),
+        _ => server(connection, target, theirs, &ours.trust, rules.by_clock(dialer.clock)),
     };
     let client = match connection.only {
         Some(Role::Server) => Grpc::Accept,
-        _ => client(ours, &theirs.trust, rules),
+        _ => client(ours, &theirs.trust, rules.by_clock(target.clock)),
     };
     combine(server, client)
 }

@@ -235,6 +235,7 @@ mod tests {
             pods: (0..pods).map(pod).collect(),
             count: 1,
             next: None,
+            clock: Default::default(),
             touched: false,
             restarted: false,
         }

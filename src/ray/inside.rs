@@ -89,6 +89,7 @@ pub(super) fn overlay(
     if told.is_empty() {
         return;
     }
+    party.clock = told.iter().filter_map(|one| one.ahead()).max_by_key(|ahead| ahead.abs()).unwrap_or_default();
     party.next = next(evidence, container, party, &told).map(Box::new);
     match in_processes(&told, container, "RAY_USE_TLS") {
         Some(Ok(value)) => party.switch = Seen::Found(settings::switch(value)),

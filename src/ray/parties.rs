@@ -246,6 +246,7 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
         pods: workload.pods.iter().filter(|pod| pod.phase == "Running" || pod.phase == "Pending").cloned().collect(),
         count: (workload.replicas.unwrap_or(1) as usize).max(workload.pods.len()).max(1),
         next: None,
+        clock: Default::default(),
         touched: false,
         restarted: false,
     };

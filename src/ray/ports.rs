@@ -112,6 +112,7 @@ pub(super) fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Part
         pods: Vec::new(),
         count: 1,
         next: None,
+        clock: Default::default(),
         touched: false,
         restarted: false,
     }

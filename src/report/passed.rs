@@ -18,6 +18,8 @@ fn witnessed(code: &str, evidence: &Evidence, model: &Model) -> bool {
     };
     let group = code.trim_end_matches(|c: char| c.is_ascii_digit());
     match group {
+        // Only pods that were asked have a clock.
+        "LIV" if code == "LIV14" => evidence.inside.iter().any(|told| told.clock.is_some()),
         "CRT" | "CHN" | "NAM" => seen(parties, |p| vec![&p.certificate, &p.trust]),
         "KEY" => seen(parties, |p| vec![&p.certificate, &p.key]),
         "SEC" => seen(parties, |p| vec![&p.certificate, &p.key, &p.trust]),

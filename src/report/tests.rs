@@ -51,6 +51,7 @@ fn party(id: &str, role: Role, count: usize) -> Party {
         pods: Vec::new(),
         count,
         next: None,
+        clock: Default::default(),
         touched: Default::default(),
         restarted: Default::default(),
     }
