@@ -8,6 +8,7 @@ mod kuberay;
 mod policy;
 mod redact;
 mod shapes;
+mod shell;
 mod template;
 mod volume;
 mod wanted;

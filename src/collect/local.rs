@@ -60,6 +60,7 @@ fn add_variables(mut variables: Vec<(String, String)>, evidence: &mut Evidence, 
         containers: vec![Container { name: "shell".into(), env, ..Container::default() }],
         volumes: Vec::new(),
         host_network: false,
+        host_aliases: Vec::new(),
         pods: Vec::new(),
         security: Default::default(),
     };

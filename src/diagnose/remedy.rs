@@ -2,6 +2,7 @@
 
 mod authorities;
 mod clocks;
+mod commands;
 mod issuance;
 mod policies;
 mod services;
@@ -47,7 +48,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
         return steps;
     }
     match edit {
-        Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, p, *on)),
+        Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, evidence, p, *on)),
         Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(evidence, p, *slot)),
         Edit::Share { party: at, slot, from } => match (party(at), party(from)) {
             (Some(p), Some(other)) => share(p, other, *slot),
@@ -157,7 +158,10 @@ fn injected(model: &Model, edit: &Edit) -> Option<Vec<RemedyStep>> {
     Some(vec![text_step(text), restart(party)])
 }
 
-fn switch(model: &Model, party: &Party, on: bool) -> Vec<RemedyStep> {
+fn switch(model: &Model, evidence: &Evidence, party: &Party, on: bool) -> Vec<RemedyStep> {
+    if let Some(step) = commands::says(evidence, party, on) {
+        return vec![step];
+    }
     let head = model.parties.iter().find(|p| p.cluster == party.cluster && p.role == Role::Head);
     let mut patch = format!("env:\n- name: RAY_USE_TLS\n  value: \"{}\"\n", u8::from(on));
     let mut text =

@@ -78,6 +78,13 @@ pub struct ServicePort {
     pub port: u16,
     /// Port number or container port name; the Service's port when not given.
     pub target: String,
+    /// `TCP`, `UDP` or `SCTP`; everything of Ray is TCP.
+    #[serde(default = "tcp")]
+    pub protocol: String,
+}
+
+fn tcp() -> String {
+    "TCP".into()
 }
 
 /// What a RayCluster, RayJob or RayService says beside its pod templates.
@@ -98,6 +105,13 @@ pub struct RayResource {
     pub autoscaler: Option<super::Container>,
     /// `spec.tlsOptions.enabled`.
     pub operator_tls: bool,
+}
+
+impl Service {
+    /// Its TCP port of this number.
+    pub fn tcp(&self, port: u16) -> Option<&ServicePort> {
+        self.ports.iter().find(|p| p.port == port && p.protocol == "TCP")
+    }
 }
 
 impl ObjectRef {

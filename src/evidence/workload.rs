@@ -19,14 +19,17 @@ pub struct Workload {
     pub replicas: Option<u32>,
     /// Labels of the pods.
     pub labels: BTreeMap<String, String>,
-    /// Init containers in order.
+    /// Init containers in order, but for native sidecars (`restartPolicy: Always`).
     pub init_containers: Vec<Container>,
-    /// Containers in order.
+    /// Containers in order, and behind them the native sidecars, which run as long as these.
     pub containers: Vec<Container>,
     /// Volumes.
     pub volumes: Vec<Volume>,
     /// `hostNetwork`: the pod's address is the node's.
     pub host_network: bool,
+    /// `hostAliases`: the names in the pods' `/etc/hosts`, in order, each with its IP.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_aliases: Vec<(String, IpAddr)>,
     /// Live pods, sorted by name; empty offline.
     pub pods: Vec<Pod>,
     /// `securityContext` of the pod.
@@ -76,7 +79,7 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
     /// Mounts in order.
     pub mounts: Vec<Mount>,
-    /// Container ports by name (empty name for none).
+    /// Container ports of TCP by name (empty name for none).
     pub ports: Vec<(String, u16)>,
     /// `securityContext`; what it leaves open the pod's decides.
     #[serde(default)]
@@ -84,6 +87,9 @@ pub struct Container {
     /// What command and args have to do with making certificates.
     #[serde(default = "Traces::unknown")]
     pub traces: Traces,
+    /// Names of variables that the command changes in a way that is not read: under a condition, by `eval`, ….
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// What a command or a script has to do with making certificates, seen in words that are not kept.

@@ -1,5 +1,7 @@
 //! What the kept words of a container's command say.
 
+use crate::evidence::Container;
+
 /// A `ray start` in a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Start {
@@ -64,24 +66,30 @@ pub fn addresses(words: &[String]) -> Vec<String> {
 pub enum Exported {
     /// `export NAME=value`, `NAME=value ray start`.
     Set(String),
-    /// `unset NAME`.
+    /// `NAME=value` and nothing else: the program gets it if it would have got another value.
+    Assigned(String),
+    /// `unset NAME`, `env -i`.
     Unset,
 }
 
-/// The last thing a command does to a variable; none when it leaves it alone.
+/// Whether a command has anything to do with a variable, read or not.
+pub fn changes(container: &Container, name: &str) -> bool {
+    exported(&container.command, name).is_some() || container.unread.iter().any(|unread| unread == name)
+}
+
+/// The last thing a command is sure to do to a variable; none when it leaves it alone.
 pub fn exported(words: &[String], name: &str) -> Option<Exported> {
-    let mut unsetting = false;
     let mut last = None;
-    for word in words {
-        match word.as_str() {
-            "unset" => unsetting = true,
-            "&&" | "||" | ";" | "|" | "&" => unsetting = false,
-            word if unsetting && word == name => last = Some(Exported::Unset),
-            word => {
-                if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
-                    let value = value.trim_end_matches(';').trim_matches(['"', '\'']).to_owned();
-                    last = Some(Exported::Set(value));
-                }
+    for segment in words.split(|word| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&")) {
+        let first = segment.first().map(String::as_str);
+        for (at, word) in segment.iter().enumerate() {
+            if word == "env -i" || first == Some("unset") && word == name {
+                last = Some(Exported::Unset);
+            } else if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+                let value = value.trim_end_matches(';').trim_matches(['"', '\'']).to_owned();
+                let program = || segment.iter().skip(at).any(|word| !word.contains('='));
+                let exported = first == Some("export") || matches!(last, Some(Exported::Set(_))) || program();
+                last = Some(if exported { Exported::Set(value) } else { Exported::Assigned(value) });
             }
         }
     }
@@ -145,6 +153,10 @@ mod tests {
         assert_eq!(of("unset RAY_USE_TLS ; RAY_USE_TLS=1 ray start"), Some(Exported::Set("1".into())));
         assert_eq!(of("unset RAY_TLS_CA_CERT ; ray start"), None);
         assert_eq!(of("ray start"), None);
+        assert_eq!(of("RAY_USE_TLS=1 ; ray start"), Some(Exported::Assigned("1".into())));
+        assert_eq!(of("export RAY_USE_TLS=1 ; RAY_USE_TLS=0 ; ray start"), Some(Exported::Set("0".into())));
+        let cleared = ["env -i", ";", "ray", "start"].map(String::from);
+        assert_eq!(exported(&cleared, "RAY_USE_TLS"), Some(Exported::Unset));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::evidence::{Evidence, ObjectRef, Seen};
+use crate::evidence::{Evidence, ObjectRef, Seen, ServicePort};
 
 use super::parties::{Draft, is_idle};
 use super::{Address, Connection, Misdirected, NodeAddress, Port, Role, command, policies, services};
@@ -205,7 +205,7 @@ fn misdirected(
         false => (target.client_port, "Ray Client"),
     };
     let id = &target.party.id;
-    let service = services::service(evidence, &dialer.party.namespace, host);
+    let service = services::service(evidence, &dialer.party, host);
     let elsewhere = |text: String| Some(Misdirected { text, wanted });
     if let Some(service) = service.filter(|service| services::selects_nothing(evidence, service)) {
         return elsewhere(format!(
@@ -224,15 +224,20 @@ fn misdirected(
         let selector = services::words(&service.selector);
         return elsewhere(format!("{} does not select {id}: it looks for {selector}", service.object));
     }
-    if let Some(missing) = services::missing(evidence, &dialer.party.namespace, host) {
+    if let Some(missing) = services::missing(evidence, &dialer.party, host) {
         return elsewhere(missing);
     }
     let reached = match service {
         // The name of a headless Service is the pod itself.
         Some(service) if !service.headless && !service.ports.is_empty() => {
-            let Some(found) = service.ports.iter().find(|p| p.port == typed) else {
-                let ports: Vec<String> = service.ports.iter().map(|p| p.port.to_string()).collect();
-                return elsewhere(format!("{} has no port {typed}; it has {}", service.object, ports.join(", ")));
+            let Some(found) = service.tcp(typed) else {
+                let port = |p: &ServicePort| match p.protocol.as_str() {
+                    "TCP" => p.port.to_string(),
+                    protocol => format!("{}/{protocol}", p.port),
+                };
+                let ports: Vec<String> = service.ports.iter().map(port).collect();
+                let kind = if service.ports.iter().any(|p| p.protocol != "TCP") { "TCP port" } else { "port" };
+                return elsewhere(format!("{} has no {kind} {typed}; it has {}", service.object, ports.join(", ")));
             };
             match found.target.parse().ok().or_else(|| container_port(evidence, target, &found.target)) {
                 Some(reached) => reached,

@@ -122,7 +122,7 @@ fn next(evidence: &Evidence, container: &Container, party: &Party, told: &[&Insi
     for name in ["RAY_USE_TLS", "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"] {
         let Seen::Found(setting) = settings::variable(evidence, &party.namespace, container, name) else { continue };
         let other = |one: &&&Inside| one.given(name).is_some_and(|given| given != Some(setting.value.as_str()));
-        if command::exported(&container.command, name).is_none()
+        if !command::changes(container, name)
             && let Some(one) = told.iter().find(other)
         {
             changed.push((name, one.given(name).flatten().map(str::to_owned), setting.value));
@@ -139,7 +139,7 @@ fn in_processes<'e>(told: &[&'e Inside], container: &Container, name: &str) -> O
     let mut values = Vec::new();
     for one in told {
         let is_ray = one.reader().is_some_and(|reader| !matches!(reader.kind.as_str(), "first" | "exec"));
-        if is_ray || command::exported(&container.command, name).is_none() {
+        if is_ray || !command::changes(container, name) {
             values.push((one, one.variable(name)?));
         }
     }

@@ -4,7 +4,8 @@ use crate::evidence::{Container, Evidence, Mode, Seen, Service, Why, Workload};
 
 use super::settings::{self, Setting};
 use super::{
-    Model, NodeAddress, Party, Role, Slot, Switch, command, connections, inside, kuberay, material, services, versions,
+    Address, Model, NodeAddress, Party, Role, Slot, Switch, command, connections, inside, kuberay, material, services,
+    versions,
 };
 
 /// What a party does with the network; kept beside it while the model is built.
@@ -37,7 +38,14 @@ pub fn model(evidence: &Evidence) -> Model {
     }
     assign(evidence, &mut drafts, &mut not_judged);
     drafts.sort_by(|a, b| key(&a.party).cmp(&key(&b.party)));
-    let connections = connections::between(evidence, &drafts);
+    let mut connections = connections::between(evidence, &drafts);
+    connections.retain(|connection| {
+        let Address::Typed(host) = &connection.address else { return true };
+        let (dialer, target) = (&drafts[connection.dialer].party, &drafts[connection.target].party);
+        let unled = services::unled(evidence, dialer, host, target.pods.iter());
+        not_judged.extend(unled.clone().map(|why| (format!("what {} dials as {host}", dialer.id), why)));
+        unled.is_none()
+    });
     let versions::Named { profiles, cores, unknown } = versions::profiles(evidence, &drafts);
     not_judged.extend(unknown);
     not_judged.sort();
@@ -158,7 +166,7 @@ fn client(
     let namespace = &workload.object.namespace;
     let address = settings::variable(evidence, namespace, container, "RAY_ADDRESS");
     let own_tls = container.env.iter().any(|v| v.name == "RAY_USE_TLS" || v.name.starts_with("RAY_TLS_"))
-        || command::exported(&container.command, "RAY_USE_TLS").is_some();
+        || command::changes(container, "RAY_USE_TLS");
     let mut dials: Vec<Seen<String>> =
         command::addresses(&container.command).iter().map(|a| dialled(evidence, workload, container, a)).collect();
     match &address {
@@ -331,7 +339,12 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
     let mut dialled = Vec::new();
     for address in draft.dials.iter().filter_map(Seen::found) {
         let (host, _) = command::host_port(address);
-        if let Some(service) = services::service(evidence, namespace, &host) {
+        if let Some(why) =
+            services::unled(evidence, &draft.party, &host, heads.iter().flat_map(|&h| &drafts[h].party.pods))
+        {
+            return Err(why);
+        }
+        if let Some(service) = services::service(evidence, &draft.party, &host) {
             let selected = |&&h: &&usize| {
                 drafts[h].party.namespace == service.object.namespace
                     && labels(h).is_some_and(|l| services::selects(&service.selector, l))
@@ -362,6 +375,8 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
                 }
             };
         }
+        let aliased = services::address(evidence, &draft.party, &host).map(|ip| ip.to_string());
+        let host = aliased.unwrap_or(host);
         let named = |&&h: &&usize| {
             let party = &drafts[h].party;
             let same_place = services::name_of(namespace, &host).is_none_or(|(_, ns)| ns == party.namespace);
@@ -375,7 +390,7 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
         if let Some(&head) = heads.iter().find(named) {
             return Ok(head);
         }
-        if let Some(missing) = services::missing(evidence, namespace, &host) {
+        if let Some(missing) = services::missing(evidence, &draft.party, &host) {
             // It is meant for the only head that is there.
             let mut near = heads.iter().filter(|&&h| drafts[h].party.namespace == *namespace);
             return match (near.next(), near.next()) {

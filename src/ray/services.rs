@@ -1,31 +1,58 @@
 //! Which Service a host name means.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use crate::evidence::{Evidence, Mode, Service, Workload};
+use crate::evidence::{Evidence, Mode, Pod, Service, Workload};
 
-use super::{Address, Connection, Model};
+use super::{Address, Connection, Model, Party};
 
-/// The Service that a host dialled from `namespace` means by the cluster's DNS: `svc`, `svc.ns`, `svc.ns.svc`,
-/// `svc.ns.svc.<domain>`.
-pub(super) fn service<'e>(evidence: &'e Evidence, namespace: &str, host: &str) -> Option<&'e Service> {
-    let (name, namespace) = name_of(namespace, host)?;
+/// The Service that a host means for a dialler: by its pods' `hostAliases`, by an IP, or by the cluster's DNS (`svc`, `svc.ns`,
+/// `svc.ns.svc`, `svc.ns.svc.<domain>`).
+pub(super) fn service<'e>(evidence: &'e Evidence, dialer: &Party, host: &str) -> Option<&'e Service> {
+    if let Some(ip) = address(evidence, dialer, host) {
+        return with_ip(evidence, ip);
+    }
+    let (name, namespace) = name_of(&dialer.namespace, host)?;
     evidence.services.iter().find(|s| s.object.is(namespace, name))
 }
 
+/// The IP that a host is for a dialler without asking DNS: it is one, or its pods' `hostAliases` have it, which come first.
+pub(super) fn address(evidence: &Evidence, dialer: &Party, host: &str) -> Option<IpAddr> {
+    host.parse().ok().or_else(|| alias(evidence, dialer, host))
+}
+
+/// Why it cannot be told where a dial ends: `hostAliases` send the host to an IP of no Service and of none of these pods.
+pub(super) fn unled<'p>(
+    evidence: &Evidence,
+    dialer: &Party,
+    host: &str,
+    mut pods: impl Iterator<Item = &'p Pod>,
+) -> Option<String> {
+    let ip = alias(evidence, dialer, host)?;
+    let known = with_ip(evidence, ip).is_some() || pods.any(|pod| pod.ips.contains(&ip));
+    (!known).then(|| {
+        format!(
+            "hostAliases of {} send {host} to {ip}, which no Service and no pod of Ray that was looked at has",
+            dialer.object
+        )
+    })
+}
+
 /// That no Service of this name is in a live namespace whose Services were seen.
-pub(super) fn missing(evidence: &Evidence, namespace: &str, host: &str) -> Option<String> {
-    let (name, ns) = name_of(namespace, host)?;
+pub(super) fn missing(evidence: &Evidence, dialer: &Party, host: &str) -> Option<String> {
+    let (name, ns) = name_of(&dialer.namespace, host)?;
     let seen = evidence.mode == Mode::Live
         && !evidence.incomplete
         && evidence.services.iter().any(|s| s.object.namespace == ns);
-    (seen && service(evidence, namespace, host).is_none()).then(|| format!("namespace {ns} has no Service {name}"))
+    let none = seen && address(evidence, dialer, host).is_none() && service(evidence, dialer, host).is_none();
+    none.then(|| format!("namespace {ns} has no Service {name}"))
 }
 
 /// The Service by whose name a connection is dialled.
 pub fn service_dialled<'e>(evidence: &'e Evidence, model: &Model, connection: &Connection) -> Option<&'e Service> {
     let Address::Typed(host) = &connection.address else { return None };
-    service(evidence, &model.parties.get(connection.dialer)?.namespace, host)
+    service(evidence, model.parties.get(connection.dialer)?, host)
 }
 
 /// Whether a Service has a selector that no pod of its namespace meets. Where pods may be that were not looked at,
@@ -44,8 +71,8 @@ pub(super) fn selects_others(evidence: &Evidence, service: &Service) -> bool {
 }
 
 /// As [`missing`].
-pub fn is_missing(evidence: &Evidence, namespace: &str, host: &str) -> bool {
-    missing(evidence, namespace, host).is_some()
+pub fn is_missing(evidence: &Evidence, dialer: &Party, host: &str) -> bool {
+    missing(evidence, dialer, host).is_some()
 }
 
 /// The name of a Service that selects the pods of a party, of its own namespace.
@@ -68,6 +95,16 @@ pub fn leads_past(evidence: &Evidence, model: &Model, service: &Service, connect
 /// Labels for people and kubectl: `app=ray,ray=head`.
 pub fn words(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+fn alias(evidence: &Evidence, dialer: &Party, host: &str) -> Option<IpAddr> {
+    let aliases = &evidence.workloads.get(dialer.workload?)?.host_aliases;
+    aliases.iter().find(|(name, _)| name.eq_ignore_ascii_case(host)).map(|(_, ip)| *ip)
+}
+
+fn with_ip(evidence: &Evidence, ip: IpAddr) -> Option<&Service> {
+    let is = |service: &&Service| service.cluster_ip.as_deref().and_then(|text| text.parse().ok()) == Some(ip);
+    evidence.services.iter().find(is)
 }
 
 /// Name and namespace of the Service that a host would mean.

@@ -22,11 +22,92 @@ pub struct Setting {
 /// a later `envFrom` over an earlier one (core/v1 Container). An `ENV` of the image lies under all of them and
 /// cannot be seen.
 pub fn variable(evidence: &Evidence, namespace: &str, container: &Container, name: &str) -> Seen<Setting> {
-    match command::exported(&container.command, name) {
-        Some(Exported::Set(value)) => return Seen::Found(Setting { value, from: "command".into(), own: true }),
-        Some(Exported::Unset) => return Seen::Absent,
-        None => {}
+    Variables { evidence, namespace, container, shell: false, depth: 0 }.variable(name)
+}
+
+/// The variables of a container as its processes see them.
+#[derive(Clone, Copy)]
+struct Variables<'a> {
+    evidence: &'a Evidence,
+    namespace: &'a str,
+    container: &'a Container,
+    /// Whether the shell itself asks, which has those too that it does not export.
+    shell: bool,
+    /// How many values were expanded on the way here.
+    depth: usize,
+}
+
+impl Variables<'_> {
+    fn variable(self, name: &str) -> Seen<Setting> {
+        let beneath = || environment(self.evidence, self.namespace, self.container, name);
+        if self.container.unread.iter().any(|unread| unread == name) {
+            return Seen::Unseen(Why::OutOfReach(format!("the command changes {name} in a way that is not read")));
+        }
+        let value = match command::exported(&self.container.command, name) {
+            Some(Exported::Set(value)) => value,
+            Some(Exported::Assigned(value)) if self.shell => value,
+            Some(Exported::Assigned(value)) => match beneath() {
+                Seen::Found(_) => value,
+                other => return other,
+            },
+            Some(Exported::Unset) => return Seen::Absent,
+            None => return beneath(),
+        };
+        let value = Variables { shell: true, depth: self.depth + 1, ..self }.expand(&value, Some(name));
+        value.map(|value| Setting { value, from: "command".into(), own: true })
     }
+
+    /// `own` is the variable that is being set: inside of its own value it has the one it had before.
+    fn expand(self, word: &str, own: Option<&str>) -> Seen<String> {
+        if self.depth > DEEPEST {
+            return Seen::Unseen(Why::OutOfReach("variables of the command that refer to each other".into()));
+        }
+        let mut out = String::new();
+        let mut rest = word;
+        while let Some(at) = rest.find('$') {
+            out.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            let Some((inner, length)) = reference(after) else {
+                out.push('$');
+                rest = after;
+                continue;
+            };
+            let (name, default) = match inner.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (inner, None),
+            };
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Seen::Unseen(Why::OutOfReach(format!("the shell works out ${}", &after[..length])));
+            }
+            let set = match own {
+                Some(own) if own == name => environment(self.evidence, self.namespace, self.container, name),
+                _ => self.variable(name),
+            };
+            match (set, default) {
+                (Seen::Found(setting), None) => out.push_str(&setting.value),
+                (Seen::Found(setting), Some(_)) if !setting.value.is_empty() => out.push_str(&setting.value),
+                (Seen::Found(_) | Seen::Absent, Some(default)) if !injected(name) && !default.contains('$') => {
+                    out.push_str(default);
+                }
+                (Seen::Unseen(why), _) => return Seen::Unseen(why),
+                // The image, KubeRay, or the kubelet for a Service (`RAY_HEAD_SERVICE_HOST`) may set it.
+                _ => {
+                    let why = format!("{name} is set by the image or the cluster, if at all");
+                    return Seen::Unseen(Why::OutOfReach(why));
+                }
+            }
+            rest = &after[length..];
+        }
+        out.push_str(rest);
+        Seen::Found(out)
+    }
+}
+
+/// How many values of the command may refer to each other.
+const DEEPEST: usize = 8;
+
+/// What the container starts with.
+fn environment(evidence: &Evidence, namespace: &str, container: &Container, name: &str) -> Seen<Setting> {
     let last = container.env.iter().rposition(|variable| variable.name == name);
     match last {
         Some(index) => from_env(evidence, namespace, container, index),
@@ -46,37 +127,7 @@ pub fn switch(value: Option<&str>) -> Switch {
 /// What a shell word becomes: `$NAME`, `${NAME}`, `${NAME:-default}` and `$(NAME)` are replaced by the container's
 /// variables. `Unseen` when one of them is not known, or when the shell does more than that.
 pub fn expand(evidence: &Evidence, namespace: &str, container: &Container, word: &str) -> Seen<String> {
-    let mut out = String::new();
-    let mut rest = word;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let Some((inner, length)) = reference(after) else {
-            out.push('$');
-            rest = after;
-            continue;
-        };
-        let (name, default) = match inner.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inner, None),
-        };
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Seen::Unseen(Why::OutOfReach(format!("the shell works out ${}", &after[..length])));
-        }
-        match (variable(evidence, namespace, container, name), default) {
-            (Seen::Found(setting), None) => out.push_str(&setting.value),
-            (Seen::Found(setting), Some(_)) if !setting.value.is_empty() => out.push_str(&setting.value),
-            (Seen::Found(_) | Seen::Absent, Some(default)) if !injected(name) && !default.contains('$') => {
-                out.push_str(default);
-            }
-            (Seen::Unseen(why), _) => return Seen::Unseen(why),
-            // The image, KubeRay, or the kubelet for a Service (`RAY_HEAD_SERVICE_HOST`) may set it.
-            _ => return Seen::Unseen(Why::OutOfReach(format!("{name} is set by the image or the cluster, if at all"))),
-        }
-        rest = &after[length..];
-    }
-    out.push_str(rest);
-    Seen::Found(out)
+    Variables { evidence, namespace, container, shell: true, depth: 0 }.expand(word, None)
 }
 
 /// A `subPathExpr` with its `$(NAME)` replaced, as the kubelet does it.
@@ -283,5 +334,33 @@ mod tests {
         let mut container = env(&[("RAY_USE_TLS", "0")]);
         container.command = ["export", "RAY_USE_TLS=1", "&&", "ray", "start"].map(String::from).to_vec();
         assert_eq!(value(&container, "RAY_USE_TLS").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn what_a_command_sets_is_expanded_and_what_is_not_read_is_not_known() {
+        let mut container = env(&[("RAY_USE_TLS", "1"), ("FLAG", "0")]);
+        let mut of = |command: &[&str], unread: &[&str]| {
+            container.command = command.iter().map(|word| (*word).to_owned()).collect();
+            container.unread = unread.iter().map(|name| (*name).to_owned()).collect();
+            let evidence = Evidence::new(Mode::Manifests, "", jiff::Timestamp::UNIX_EPOCH);
+            variable(&evidence, "ns", &container, "RAY_USE_TLS").map(|setting| setting.value)
+        };
+        let found = |value: &str| Seen::Found(value.to_owned());
+        assert_eq!(of(&["export", "RAY_USE_TLS=$FLAG"], &[]), found("0"));
+        assert_eq!(of(&["export", "RAY_USE_TLS=${RAY_USE_TLS:-0}"], &[]), found("1"));
+        assert_eq!(of(&["A=true", ";", "export", "RAY_USE_TLS=$A"], &[]), found("true"));
+        assert_eq!(of(&["RAY_USE_TLS=0"], &[]), found("0"), "it replaces what the container has");
+        assert_eq!(of(&["env -i", ";", "ray", "start"], &[]), Seen::Absent);
+        for unknown in ["RAY_USE_TLS=$(a command)", "RAY_USE_TLS=$B"] {
+            assert!(matches!(
+                of(&["export", unknown, ";", "export", "B=$C", ";", "export", "C=$B"], &[]),
+                Seen::Unseen(_)
+            ));
+        }
+        let Seen::Unseen(why) = of(&[], &["RAY_USE_TLS"]) else { panic!("known") };
+        assert!(why.to_string().contains("the command changes RAY_USE_TLS in a way that is not read"), "{why}");
+        container.env.clear();
+        container.command = vec!["RAY_USE_TLS=1".into()];
+        assert_eq!(value(&container, "RAY_USE_TLS"), None, "nothing exports it");
     }
 }

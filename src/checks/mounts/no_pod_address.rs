@@ -25,7 +25,9 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
     for (index, party) in lens::speakers(case) {
         let Some(workload) = party.workload.and_then(|at| case.evidence.workloads.get(at)) else { continue };
         let Place::MadeInPod(Some(by)) = &party.certificate.place else { continue };
-        let Some(producer) = workload.init_containers.iter().find(|c| c.name == *by) else { continue };
+        // A native sidecar stands among the containers.
+        let mut all = workload.init_containers.iter().chain(&workload.containers);
+        let Some(producer) = all.find(|c| c.name == *by) else { continue };
         let node = matches!(party.role, Role::Head | Role::Worker(_)) && party.node_address == NodeAddress::PodIp;
         if !node || knows_address(producer) || super::serves_tls(case, index) {
             continue;

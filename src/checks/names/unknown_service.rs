@@ -60,7 +60,8 @@ fn is_unknown(case: &Case<'_>, namespaces: &BTreeSet<&str>, san: &str) -> bool {
         return false;
     }
     let dialled = |c: &Connection| matches!(&c.address, Address::Typed(host) if host.eq_ignore_ascii_case(&bare));
-    if case.model.connections.iter().any(dialled) {
+    let mut aliases = case.evidence.workloads.iter().flat_map(|workload| &workload.host_aliases);
+    if case.model.connections.iter().any(dialled) || aliases.any(|(name, _)| name.eq_ignore_ascii_case(&bare)) {
         return false;
     }
     let labels: Vec<&str> = bare.split('.').collect();
@@ -92,6 +93,8 @@ fn is_pod(case: &Case<'_>, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::checks::staging::named;
     use crate::checks::testing::{Scene, cluster, cluster_with};
@@ -115,5 +118,13 @@ mod tests {
             ["ray-head-svc", "ray-head-svc.ray.svc", "ray.example.org", "x.other.svc.cluster.local", "10.0.0.1"];
         assert_eq!(Scene::live(cluster_with(named(&names)), vec![]).run(&CHECK), []);
         assert_eq!(Scene::manifests(cluster()).run(&CHECK), []);
+    }
+
+    #[test]
+    fn a_name_of_host_aliases_needs_no_service() {
+        let mut objects = cluster_with(named(&["ray-head-svc", "gcs"]));
+        assert_eq!(Scene::live(objects.clone(), vec![]).run(&CHECK).len(), 1);
+        objects[1]["spec"]["template"]["spec"]["hostAliases"] = json!([{"ip": "10.0.0.5", "hostnames": ["gcs"]}]);
+        assert_eq!(Scene::live(objects, vec![]).run(&CHECK), []);
     }
 }

@@ -46,8 +46,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 
 /// Whether it is the Service that sends this port elsewhere.
 fn maps(service: &Service, typed: u16) -> bool {
-    let port = service.ports.iter().find(|p| p.port == typed);
-    !service.headless && port.is_none_or(|p| p.target != typed.to_string())
+    !service.headless && service.tcp(typed).is_none_or(|p| p.target != typed.to_string())
 }
 
 #[cfg(test)]
@@ -78,6 +77,18 @@ mod tests {
     fn a_port_that_the_service_does_not_have() {
         let findings = found(json!([{"port": 6379}]), "ray://ray-api:10001");
         assert!(findings[0].message.contains("has no port 10001; it has 6379"), "{}", findings[0].message);
+    }
+
+    #[test]
+    fn a_port_of_udp_is_none() {
+        let udp = json!([{"port": 6379}, {"port": 10001, "protocol": "UDP"}]);
+        let findings = found(udp, "ray://ray-api:10001");
+        assert!(findings[0].message.contains("no TCP port 10001; it has 6379, 10001/UDP"), "{}", findings[0].message);
+        let both = json!([{"name": "u", "port": 10001, "targetPort": 9, "protocol": "UDP"},
+            {"name": "t", "port": 10001, "protocol": "TCP"}]);
+        assert_eq!(found(both, "ray://ray-api:10001"), []);
+        let sctp = json!([{"port": 10001, "protocol": "SCTP"}]);
+        assert_eq!(found(sctp, "ray://ray-api:10001").len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ A node or client of Ray dials a name of the cluster's DNS that no Service has.
 Why it matters: The name has no address. Nodes repeat `Failed to connect to GCS at address`, Ray Client says `ray client connection timeout` after 30 s,
 as they do when TLS fails, and the certificate is suspected in vain. Said only where the Services of the namespace were all seen and one Ray head is in it.
 
-Mend it: Dial the Service that selects the head, or give it the name that is dialled. A name from `hostAliases` is not looked at.
+Mend it: Dial the Service that selects the head, or give it the name that is dialled. A name that the pod's `hostAliases` have needs none.
 
 Authority: Kubernetes documentation *DNS for Services and Pods*; seen on real Ray 2.60.0.",
     run,
@@ -26,7 +26,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let Address::Typed(host) = &connection.address else { continue };
         let Some(missing) = connection.misdirected.as_ref() else { continue };
         let Some(dialer) = case.model.parties.get(connection.dialer) else { continue };
-        if !ray::is_missing(case.evidence, &dialer.namespace, host) {
+        if !ray::is_missing(case.evidence, dialer, host) {
             continue;
         }
         let message = format!("{} dials {host}, and {}", dialer.id, missing.text);
@@ -48,9 +48,11 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::checks::staging::{client, live};
-    use crate::checks::testing::{Scene, cluster};
+    use crate::checks::testing::{Scene, cluster, head, service};
 
     fn scene(address: &str) -> Scene {
         let mut objects = cluster();
@@ -64,6 +66,25 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert!(findings[0].message.contains("has no Service ray-hed-svc"), "{}", findings[0].message);
         assert!(matches!(&findings[0].edits[..], [Edit::Dial { to, .. }] if to == "ray://ray-head-svc:10001"));
+    }
+
+    #[test]
+    fn a_name_of_host_aliases_goes_to_its_ip() {
+        let of = |ip: &str| {
+            let mut app = client("app", "ray://ray-hed-svc:10001");
+            app["spec"]["template"]["spec"]["hostAliases"] = json!([{"ip": ip, "hostnames": ["x", "ray-hed-svc"]}]);
+            let mut service = service();
+            service["spec"]["clusterIP"] = json!("10.96.0.7");
+            let scene = live(vec![head("ray-tls"), service, app], &[("ray-head", "ray-head-0", "10.0.0.5")]);
+            assert_eq!(scene.run(&CHECK), []);
+            let dials: Vec<String> = scene.model.connections.iter().map(|c| c.id.clone()).collect();
+            let told = scene.model.not_judged.iter().any(|(_, why)| why.contains("send ray-hed-svc to 10.9.9.9"));
+            (dials.contains(&"ray/app>ray/ray-head@ray-hed-svc:10001".to_owned()), told)
+        };
+        // The IP of the head's Service, of the head's pod, and of something else.
+        assert_eq!(of("10.96.0.7"), (true, false));
+        assert_eq!(of("10.0.0.5"), (true, false));
+        assert_eq!(of("10.9.9.9"), (false, true));
     }
 
     #[test]

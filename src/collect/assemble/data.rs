@@ -173,7 +173,12 @@ fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<ServicePort> {
         Some(Value::Number(number)) => number.to_string(),
         _ => target.text(reading).unwrap_or_else(|| port.to_string()),
     };
-    Some(ServicePort { name: item.get(reading, "name").text_or_empty(reading), port, target })
+    Some(ServicePort {
+        name: item.get(reading, "name").text_or_empty(reading),
+        port,
+        target,
+        protocol: item.get(reading, "protocol").text(reading).unwrap_or_else(|| "TCP".into()),
+    })
 }
 
 /// One value: the facts, the text where it is a setting, and the keys into the pairing.

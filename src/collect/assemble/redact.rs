@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use super::shell::{CLEARED, Effective, effective};
 use crate::evidence::Traces;
 
 /// Longest value that is kept, in bytes: paths and addresses are shorter, keys and JSON are longer.
@@ -108,15 +109,19 @@ pub(crate) fn traces(arguments: &[String]) -> Traces {
 
 /// The words of command and args that say what Ray does, each of the separators `&&`, `||`, `|`, `&` and `;` on its own.
 /// A line end is a `;`, a flag and its value are kept as they were written, quotes are gone.
-pub(crate) fn kept_words(arguments: &[String]) -> Vec<String> {
+///
+/// Beside them the names of variables that the command changes in a way that is not read.
+pub(crate) fn kept_words(arguments: &[String]) -> (Vec<String>, Vec<String>) {
     let words: Vec<String> = arguments.iter().flat_map(|argument| split(argument)).collect();
+    let Effective { words, unread } = effective(&words);
     let mut names = BTreeSet::new();
     loop {
         let kept = filter(&words, &names);
         let before = names.len();
         names.extend(kept.iter().flat_map(|word| shell_references(word)).filter(|name| !private_name(name)));
         if names.len() == before {
-            return kept;
+            let unread = unread.into_iter().filter(|name| kept_name(name) || names.contains(name));
+            return (kept, unread.collect());
         }
     }
 }
@@ -176,9 +181,14 @@ fn segment_words(segment: &[String], names: &BTreeSet<String>) -> Vec<String> {
         unsetting |= word == "unset";
         before = word;
     }
-    // `export` says something only in front of what is exported.
+    // `export` and `unset` say something only in front of a name.
     let exports = |i: usize| kept.get(i + 1).is_some_and(|next: &String| next.contains('='));
-    let lonely: Vec<usize> = (0..kept.len()).filter(|i| kept[*i] == "export" && !exports(*i)).collect();
+    let is_lonely = |i: &usize| match kept[*i].as_str() {
+        "export" => !exports(*i),
+        "unset" => *i + 1 == kept.len(),
+        _ => false,
+    };
+    let lonely: Vec<usize> = (0..kept.len()).filter(is_lonely).collect();
     let mut index = 0;
     kept.retain(|_| {
         index += 1;
@@ -189,7 +199,7 @@ fn segment_words(segment: &[String], names: &BTreeSet<String>) -> Vec<String> {
 
 fn kept_word(word: &str, before: &str, unsetting: bool, names: &BTreeSet<String>) -> Option<String> {
     match word {
-        "--block" | "--head" | "exec" | "export" | "unset" => return Some(word.into()),
+        "--block" | "--head" | "exec" | "export" | "unset" | CLEARED => return Some(word.into()),
         "health-check" | "job" | "start" | "status" if base(before) == "ray" => return Some(word.into()),
         "submit" if before == "job" => return Some(word.into()),
         _ => {}
@@ -247,6 +257,7 @@ fn split(text: &str) -> Vec<String> {
                 continue;
             }
             '\n' | ';' => separate(&mut words, &mut word, ";"),
+            '&' if word.ends_with('>') || chars.peek() == Some(&'>') => word.push(c),
             '&' | '|' => {
                 let double = chars.next_if(|next| *next == c).is_some();
                 let separator = match (c, double) {
@@ -258,11 +269,11 @@ fn split(text: &str) -> Vec<String> {
                 separate(&mut words, &mut word, separator);
             }
             _ if c.is_whitespace() => take(&mut words, &mut word),
-            '$' if chars.peek() == Some(&'(') && in_flag(&words, &word) => {
+            '$' if chars.peek() == Some(&'(') && in_value(&words, &word) => {
                 chars.next();
                 word.push_str(&substitution(&mut chars, ')'));
             }
-            '`' if in_flag(&words, &word) => word.push_str(&substitution(&mut chars, '`')),
+            '`' if in_value(&words, &word) => word.push_str(&substitution(&mut chars, '`')),
             '\'' | '"' | '`' => {
                 start = false;
                 continue;
@@ -275,10 +286,10 @@ fn split(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether the value of a kept flag is being read.
-fn in_flag(words: &[String], word: &str) -> bool {
+/// Whether the value of a kept flag or of a variable is being read.
+fn in_value(words: &[String], word: &str) -> bool {
     match word.split_once('=') {
-        Some((name, _)) => FLAGS.contains(&name),
+        Some((name, _)) => FLAGS.contains(&name) || is_name(name),
         None => word.is_empty() && words.last().is_some_and(|last| FLAGS.contains(&last.as_str())),
     }
 }
@@ -315,15 +326,15 @@ fn separate(words: &mut Vec<String>, word: &mut String, separator: &str) {
     words.push(separator.into());
 }
 
-fn is_separator(word: &str) -> bool {
+pub(super) fn is_separator(word: &str) -> bool {
     matches!(word, "&&" | "||" | "|" | "&" | ";")
 }
 
-fn base(word: &str) -> &str {
+pub(super) fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(good)
 }
@@ -361,7 +372,7 @@ mod tests {
     use super::*;
 
     fn words(arguments: &[&str]) -> String {
-        kept_words(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()).join(" ")
+        kept_words(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()).0.join(" ")
     }
 
     #[test]

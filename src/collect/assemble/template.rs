@@ -1,6 +1,7 @@
 //! Pod specs: containers, their environment and mounts, and volumes.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::alike::TOKENS;
 use super::field::{Field, Reading};
@@ -15,6 +16,7 @@ pub(crate) struct Template {
     pub(crate) containers: Vec<Container>,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) host_network: bool,
+    pub(crate) host_aliases: Vec<(String, IpAddr)>,
     pub(crate) security: Security,
 }
 
@@ -25,11 +27,16 @@ pub(crate) fn template(spec: &Field<'_>, reading: &mut Reading<'_>) -> Template 
         items.iter().map(|item| container(item, reading)).collect()
     };
     let volumes = spec.get(reading, "volumes").items(reading);
+    let started = spec.get(reading, "initContainers").items(reading);
+    let (beside, before): (Vec<_>, Vec<_>) = started.iter().partition(|item| runs_on(item, reading));
+    let mut main = containers(spec.get(reading, "containers"), reading);
+    main.extend(beside.into_iter().map(|item| container(item, reading)));
     let mut template = Template {
-        init_containers: containers(spec.get(reading, "initContainers"), reading),
-        containers: containers(spec.get(reading, "containers"), reading),
+        init_containers: before.into_iter().map(|item| container(item, reading)).collect(),
+        containers: main,
         volumes: volumes.iter().map(|item| volume(item, reading)).collect(),
         host_network: spec.get(reading, "hostNetwork").flag(reading),
+        host_aliases: aliases(spec, reading),
         security: security(spec, reading),
     };
     drop_token(&mut template);
@@ -43,7 +50,7 @@ pub(crate) fn container(field: &Field<'_>, reading: &mut Reading<'_>) -> Contain
         let words = field.get(reading, part).items(reading);
         arguments.extend(words.iter().filter_map(|word| word.text(reading)));
     }
-    let command = redact::kept_words(&arguments);
+    let (command, unread) = redact::kept_words(&arguments);
     let traces = redact::traces(&arguments);
     let env = variables(&field.get(reading, "env"), &command, reading);
     let env_from = field.get(reading, "envFrom").items(reading);
@@ -59,7 +66,30 @@ pub(crate) fn container(field: &Field<'_>, reading: &mut Reading<'_>) -> Contain
         ports: ports.iter().filter_map(|item| port(item, reading)).collect(),
         security: security(field, reading),
         traces,
+        unread,
     }
+}
+
+/// The lines that `hostAliases` add to `/etc/hosts`, a name at a time.
+fn aliases(spec: &Field<'_>, reading: &mut Reading<'_>) -> Vec<(String, IpAddr)> {
+    let mut all = Vec::new();
+    for item in spec.get(reading, "hostAliases").items(reading) {
+        let field = item.get(reading, "ip");
+        let text = field.text_or_empty(reading);
+        let Ok(ip) = text.parse::<IpAddr>() else {
+            reading.problem(field.path(), format!("{} is {text:?}, no IP; the API server refuses it", field.path()));
+            continue;
+        };
+        let names = item.get(reading, "hostnames").items(reading);
+        all.extend(names.iter().filter_map(|name| Some((name.text(reading)?, ip))));
+    }
+    all
+}
+
+/// Whether an init container is a native sidecar: started before the containers, it runs as long as they do
+/// (Kubernetes documentation *Sidecar Containers*).
+fn runs_on(item: &Field<'_>, reading: &mut Reading<'_>) -> bool {
+    item.get(reading, "restartPolicy").text(reading).as_deref() == Some("Always")
 }
 
 fn security(of: &Field<'_>, reading: &mut Reading<'_>) -> Security {
@@ -193,7 +223,11 @@ fn mount(item: &Field<'_>, reading: &mut Reading<'_>) -> Mount {
     }
 }
 
+/// None for another protocol: a Service's TCP port never leads there, even by its name.
 fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<(String, u16)> {
+    if item.get(reading, "protocol").text(reading).is_some_and(|protocol| protocol != "TCP") {
+        return None;
+    }
     let name = item.get(reading, "name").text_or_empty(reading);
     Some((name, item.get(reading, "containerPort").number(reading)?))
 }

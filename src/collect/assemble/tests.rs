@@ -69,6 +69,27 @@ fn pods_of_a_deployment_are_one_workload_with_their_own_template() {
 }
 
 #[test]
+fn a_native_sidecar_runs_beside_the_containers() {
+    let mut value = pod("head-0", replica_set("head-a"), json!({}), "10.0.0.1");
+    value["spec"]["initContainers"] = json!([
+        {"name": "first", "image": "x"},
+        {"name": "beside", "image": "x", "restartPolicy": "Always", "env": [{"name": "RAY_USE_TLS", "value": "1"}]},
+        {"name": "second", "image": "x", "restartPolicy": "OnFailure"},
+    ]);
+    value["status"]["initContainerStatuses"] =
+        json!([{"name": "beside", "state": {"running": {"startedAt": "2026-11-30T09:00:00Z"}}}]);
+    let evidence = evidence_of(vec![value]);
+    let named = |list: &[Container]| list.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    let workload = &evidence.workloads[0];
+    assert_eq!(
+        (named(&workload.init_containers), named(&workload.containers)),
+        (vec!["first".to_owned(), "second".into()], vec!["ray".to_owned(), "beside".into()],)
+    );
+    let state = workload.pods[0].containers.iter().find(|c| c.name == "beside").unwrap();
+    assert_eq!(state.started_at.unwrap().to_string(), "2026-11-30T09:00:00Z");
+}
+
+#[test]
 fn pods_of_unequal_templates_are_two_workloads_of_one_object() {
     let mut new = pod("head-b-1", replica_set("head-b"), json!({"pod-template-hash": "b"}), "10.0.0.2");
     new["spec"]["containers"][0]["image"] = json!("ray:2");

@@ -52,7 +52,7 @@ pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>)
 fn with_template(pod_template: &Field<'_>, read: Template, reading: &mut Reading<'_>) -> Workload {
     let line = reading.line(pod_template.path());
     let labels = pod_template.at(reading, &["metadata", "labels"]).texts(reading);
-    let Template { init_containers, containers, volumes, host_network, security } = read;
+    let Template { init_containers, containers, volumes, host_network, host_aliases, security } = read;
     Workload {
         object: reading.object.clone(),
         origin: Origin { line, ..reading.origin.clone() },
@@ -63,6 +63,7 @@ fn with_template(pod_template: &Field<'_>, read: Template, reading: &mut Reading
         containers,
         volumes,
         host_network,
+        host_aliases,
         pods: Vec::new(),
         security,
     }
@@ -207,6 +208,7 @@ fn equal(a: &Workload, b: &Workload) -> bool {
         && a.containers == b.containers
         && a.volumes == b.volumes
         && a.host_network == b.host_network
+        && a.host_aliases == b.host_aliases
         && a.security == b.security
 }
 

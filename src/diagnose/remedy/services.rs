@@ -33,7 +33,7 @@ pub(super) fn aim(model: &Model, evidence: &Evidence, namespace: &str, name: &st
     steps.extend(ports.into_iter().map(|(port, wanted, target)| RemedyStep {
         text: format!("Let port {port} of Service {namespace}/{name} lead to port {wanted} of {target}"),
         command: Some(format!(
-            "kubectl -n {namespace} patch service {name} -p '{{\"spec\":{{\"ports\":[{{\"name\":\"ray-{port}\",\"port\":{port},\"targetPort\":{wanted}}}]}}}}'"
+            "kubectl -n {namespace} patch service {name} -p '{{\"spec\":{{\"ports\":[{{\"name\":\"ray-{port}\",\"port\":{port},\"protocol\":\"TCP\",\"targetPort\":{wanted}}}]}}}}'"
         )),
         patch: None,
     }));

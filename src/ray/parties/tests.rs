@@ -86,3 +86,38 @@ fn place_of_a_party_without_paths() {
     let TlsFile { content, .. } = &model.parties[0].certificate;
     assert_eq!(*content, Seen::Absent);
 }
+
+#[test]
+fn a_native_sidecar_dials_as_any_container() {
+    let mut app = crate::checks::staging::client("app", "ray://ray-head-svc:10001");
+    let spec = &mut app["spec"]["template"]["spec"];
+    let mut sidecar = spec["containers"][0].clone();
+    sidecar["restartPolicy"] = serde_json::json!("Always");
+    spec["containers"] = serde_json::json!([{"name": "web", "image": "nginx"}]);
+    spec["initContainers"] = serde_json::json!([sidecar]);
+    let mut objects = crate::checks::testing::cluster();
+    objects.push(app);
+    let scene = crate::checks::testing::Scene::manifests(objects);
+    let party = scene.model.parties.iter().find(|p| p.id == "ray/app").unwrap();
+    assert_eq!((&party.role, party.container.as_str()), (&Role::Client, "ray"));
+    assert!(scene.model.connections.iter().any(|c| c.id == "ray/app>ray/ray-head@ray-head-svc:10001"));
+}
+
+#[test]
+fn a_command_that_takes_tls_away_or_may_do_so() {
+    let of = |before: &str| {
+        let ca = crate::checks::testing::Ca::new("ray-ca");
+        let mut objects =
+            crate::checks::testing::cluster_with(crate::checks::testing::tls_secret("ray-tls", &ca.leaf(), &ca.pem));
+        let container = crate::checks::staging::container(&mut objects[1]);
+        let script = container["command"][2].as_str().unwrap().replace("ray start", &format!("{before} ray start"));
+        container["command"][2] = script.into();
+        let scene = crate::checks::testing::Scene::manifests(objects);
+        let verdicts = scene.matrix.iter().map(|judged| judged.effective().clone());
+        let rejected = verdicts.clone().any(|verdict| matches!(verdict, crate::judge::Verdict::Reject { .. }));
+        (rejected, verdicts.filter(|verdict| matches!(verdict, crate::judge::Verdict::CannotTell(_))).count() > 0)
+    };
+    assert_eq!(of("env -u RAY_USE_TLS"), (true, false));
+    assert_eq!(of("RAY_USE_TLS=0 python check.py;"), (false, false));
+    assert_eq!(of("if test -f /x; then unset RAY_USE_TLS; fi;"), (false, true));
+}
