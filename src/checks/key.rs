@@ -9,7 +9,7 @@ pub mod unusable;
 use super::Case;
 use super::lens::{self, Shared, Use};
 use crate::diagnose::edit::Slot;
-use crate::evidence::{KeyForm, Seen};
+use crate::evidence::{FileFacts, KeyForm, Seen};
 
 /// A certificate file with a key file that were both seen, as some parties use them together.
 pub(super) struct Pair<'a> {
@@ -30,15 +30,29 @@ impl Pair<'_> {
 pub(super) fn pairs<'a>(case: &Case<'a>) -> Vec<Pair<'a>> {
     let mut list: Vec<Pair<'a>> = Vec::new();
     for (index, party) in lens::speakers(case) {
+        let one = |slot| Use { party: index, slot, file: party.file(slot) };
+        for (pod, content) in &party.certificate.inside {
+            let (Some(certificate), Some(key)) = (content.found(), lens::key_in(party, pod)) else { continue };
+            let Some(spki) = half(key) else { continue };
+            let file = |slot, facts| {
+                Some(Shared {
+                    subject: lens::in_pod(case, one(slot), pod)?,
+                    facts,
+                    uses: vec![one(slot)],
+                    pod: Some(pod.as_str()),
+                })
+            };
+            let files = file(Slot::Certificate, certificate).zip(file(Slot::Key, key));
+            list.extend(files.map(|(certificate, key)| Pair { certificate, key, spki }));
+        }
         let (Seen::Found(certificate), Seen::Found(key)) = (&party.certificate.content, &party.key.content) else {
             continue;
         };
-        let Some(spki) = key.keys.first().filter(|k| loadable(&k.form)).and_then(|k| k.spki_sha256.clone()) else {
+        let Some(spki) = half(key) else {
             continue;
         };
-        let one = |slot| Use { party: index, slot, file: party.file(slot) };
         let uses = (one(Slot::Certificate), one(Slot::Key));
-        let subjects = (lens::subject(case, uses.0), lens::subject(case, uses.1));
+        let subjects = (lens::stored(case, uses.0), lens::stored(case, uses.1));
         let same = |p: &&mut Pair<'a>| {
             p.certificate.subject == subjects.0
                 && p.key.subject == subjects.1
@@ -51,13 +65,18 @@ pub(super) fn pairs<'a>(case: &Case<'a>) -> Vec<Pair<'a>> {
                 known.key.uses.push(uses.1);
             }
             None => list.push(Pair {
-                certificate: Shared { subject: subjects.0, facts: certificate, uses: vec![uses.0] },
-                key: Shared { subject: subjects.1, facts: key, uses: vec![uses.1] },
+                certificate: Shared { subject: subjects.0, facts: certificate, uses: vec![uses.0], pod: None },
+                key: Shared { subject: subjects.1, facts: key, uses: vec![uses.1], pod: None },
                 spki,
             }),
         }
     }
     list
+}
+
+/// The public half of the key that gRPC loads.
+fn half(key: &FileFacts) -> Option<String> {
+    key.keys.first().filter(|key| loadable(&key.form)).and_then(|key| key.spki_sha256.clone())
 }
 
 fn loadable(form: &KeyForm) -> bool {

@@ -13,7 +13,7 @@ use crate::evidence::{FileFacts, Origin, Seen, SourceKind};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::verdict::Role;
 use crate::judge::{Failure, Side, Verdict};
-use crate::ray::{Connection, Model, Party, Place, Switch, TlsFile};
+use crate::ray::{Connection, Model, Party, Place, Switch, TlsFile, inside};
 
 /// The three files of a party.
 pub const SLOTS: [Slot; 3] = [Slot::Certificate, Slot::Key, Slot::Trust];
@@ -38,6 +38,8 @@ pub struct Shared<'a> {
     pub facts: &'a FileFacts,
     /// Who uses it as what; never empty.
     pub uses: Vec<Use<'a>>,
+    /// The pod it was read in, where each pod of its one user has its own.
+    pub pod: Option<&'a str>,
 }
 
 /// A side of a failing connection at which a reason was found.
@@ -71,19 +73,25 @@ pub fn uses<'a>(case: &Case<'a>) -> Vec<Use<'a>> {
     speakers(case).flat_map(of).collect()
 }
 
-/// The files of these slots that were seen, each stored file once, in the order of its first user.
+/// The files of these slots that were seen, each stored file once, in the order of its first user; certificates and keys
+/// that each pod has for itself by pod.
 pub fn shared<'a>(case: &Case<'a>, slots: &[Slot]) -> Vec<Shared<'a>> {
     let mut list: Vec<Shared<'a>> = Vec::new();
     let mut places: BTreeMap<Subject, Vec<usize>> = BTreeMap::new();
     for one in uses(case).into_iter().filter(|u| slots.contains(&u.slot)) {
+        let own = if one.slot == Slot::Trust { &[] } else { one.file.inside.as_slice() };
+        list.extend(own.iter().filter_map(|(pod, content)| {
+            let subject = in_pod(case, one, pod)?;
+            Some(Shared { subject, facts: content.found()?, uses: vec![one], pod: Some(pod) })
+        }));
         let Seen::Found(facts) = &one.file.content else { continue };
-        let subject = subject(case, one);
+        let subject = stored(case, one);
         let here = places.entry(subject.clone()).or_default();
         match here.iter().find(|at| list.get(**at).is_some_and(|known| known.facts == facts)) {
             Some(&at) => list[at].uses.push(one),
             None => {
                 here.push(list.len());
-                list.push(Shared { subject, facts, uses: vec![one] });
+                list.push(Shared { subject, facts, uses: vec![one], pod: None });
             }
         }
     }
@@ -146,11 +154,22 @@ pub fn leaf(party: &Party) -> Option<Certificate> {
 /// The certificate a party means to present: the one of its key. Where another stands first CRT12 tells, and the questions
 /// about a leaf are not asked of what was never meant to be one.
 pub fn meant(party: &Party) -> Option<Certificate> {
-    let mut chain = certificates(&party.certificate);
-    let own = match &party.key.content {
-        Seen::Found(facts) => facts.keys.first().and_then(|key| key.spki_sha256.as_deref()),
-        _ => None,
-    };
+    owned(certificates(&party.certificate), party.key.content.found())
+}
+
+/// As [`meant`], of the files of one pod.
+pub fn meant_in(party: &Party, certificate: &FileFacts, pod: &str) -> Option<Certificate> {
+    owned(parsed(certificate), key_in(party, pod))
+}
+
+/// The key file of a party in one of its pods.
+pub fn key_in<'a>(party: &'a Party, pod: &str) -> Option<&'a FileFacts> {
+    let own = party.key.inside.iter().find(|(of, _)| of == pod).map(|(_, content)| content);
+    own.unwrap_or(&party.key.content).found()
+}
+
+fn owned(mut chain: Vec<Certificate>, key: Option<&FileFacts>) -> Option<Certificate> {
+    let own = key.and_then(|facts| facts.keys.first()).and_then(|key| key.spki_sha256.as_deref());
     let at = chain.iter().position(|c| Some(c.key.spki_sha256.as_str()) == own).unwrap_or(0);
     (at < chain.len()).then(|| chain.swap_remove(at))
 }
@@ -173,6 +192,31 @@ pub fn subject(case: &Case<'_>, one: Use<'_>) -> Subject {
             Subject { key: Some(one.file.variable.into()), ..workload(party) }
         }
     }
+}
+
+/// As [`subject`], or the file of the one pod that showed what is in it.
+pub fn stored(case: &Case<'_>, one: Use<'_>) -> Subject {
+    if let Place::MadeInPod(_) | Place::NoMount | Place::Volume(_) = one.file.place
+        && let [told] = inside::all(case.evidence, &case.model.parties[one.party]).as_slice()
+        && told.file(one.file.variable).is_some_and(|file| file.content == one.file.content)
+        && let Some(subject) = in_pod(case, one, &told.pod)
+    {
+        return subject;
+    }
+    subject(case, one)
+}
+
+/// A file of a party in one of its pods as a subject.
+pub fn in_pod(case: &Case<'_>, one: Use<'_>, pod: &str) -> Option<Subject> {
+    let party = &case.model.parties[one.party];
+    let file = inside::of(case.evidence, party, pod)?.file(one.file.variable)?;
+    Some(Subject {
+        kind: "Pod".into(),
+        namespace: Some(party.namespace.clone()),
+        name: pod.into(),
+        key: Some(if file.resolved.is_empty() { file.path.clone() } else { file.resolved.clone() }),
+        ..Subject::default()
+    })
 }
 
 /// A Secret or ConfigMap as a subject, with its file and line where it was read.
@@ -212,7 +256,7 @@ pub fn kind_name(kind: SourceKind) -> &'static str {
     }
 }
 
-/// A subject in a sentence: `key tls.crt of Secret ray/ray-tls`, `ca.pem`.
+/// A subject in a sentence: `key tls.crt of Secret ray/ray-tls`, `ca.pem`, `file /tls/tls.crt in pod ray/ray-head-0`.
 pub fn phrase(subject: &Subject) -> String {
     let name = match (&subject.namespace, subject.kind.as_str()) {
         (_, "File") => return subject.name.clone(),
@@ -221,6 +265,9 @@ pub fn phrase(subject: &Subject) -> String {
     };
     match (&subject.key, subject.kind.as_str()) {
         (Some(key), "Secret" | "ConfigMap") => format!("key {key} of {name}"),
+        (Some(path), "Pod") if path.starts_with('/') => {
+            format!("file {path} in {}", name.replacen("Pod", "pod", 1))
+        }
         (Some(variable), _) => format!("{variable} of {name}"),
         (None, _) => name,
     }
@@ -228,9 +275,11 @@ pub fn phrase(subject: &Subject) -> String {
 
 /// A subject at the start of a sentence: `Key tls.crt of Secret ray/ray-tls`, `ca.pem`.
 pub fn opening(subject: &Subject) -> String {
-    match phrase(subject).strip_prefix("key ") {
-        Some(rest) if subject.kind != "File" => format!("Key {rest}"),
-        _ => phrase(subject),
+    let phrase = phrase(subject);
+    match (phrase.split_once(' '), subject.kind.as_str()) {
+        (Some(("key", rest)), kind) if kind != "File" => format!("Key {rest}"),
+        (Some(("file", rest)), "Pod") => format!("File {rest}"),
+        _ => phrase,
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::evidence::{Evidence, FileFacts, ObjectRef, Outcome, Seen, SourceKind, Why};
 use crate::grpc::certificate::Certificate;
+use crate::grpc::names;
 use crate::grpc::pem::Block;
 use crate::grpc::profile::Profile;
 use crate::grpc::verdict::{self, Case, Fault, Role as Presenter, Verdict};
@@ -325,9 +326,20 @@ fn reissue(
         let issuer = issuer(leaf, rest, &authorities).unwrap_or(leaf);
         let mut made = vec![make(leaf, issuer)];
         made.extend(rest.iter().cloned());
+        // Whatever makes a certificate in each pod puts the pod's own address in it again.
+        party.certificate.covers_pods |= holds_own_address(party, sha256);
         party.certificate.hypothetical = Some(made);
         party.touched = true;
     }
+}
+
+/// Whether the leaf with this hash was read in one pod, and holds that pod's address.
+fn holds_own_address(party: &Party, sha256: &str) -> bool {
+    let leaf = |facts: &FileFacts| facts.certificates.parsed().first().filter(|leaf| leaf.sha256 == sha256).cloned();
+    let found = party.certificate.inside.iter().find_map(|(pod, content)| Some((pod, leaf(content.found()?)?)));
+    let Some((pod, leaf)) = found else { return false };
+    let address = party.pods.iter().find(|other| other.name == *pod).and_then(|pod| pod.ips.first());
+    address.is_some_and(|ip| names::covers(&leaf, &ip.to_string(), Profile::core()))
 }
 
 /// A Secret that is there becomes what its Certificate orders; of one that is not it is known only that it will be good.
