@@ -243,7 +243,7 @@ pub struct Snapshot {
     /// File to write; standard output when not given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace names by others, the same everywhere and in certificates too; verdicts stay. Common words (ray, head), IP addresses, serial numbers, names of RAY_* variables and letters beyond ASCII stay
+    /// Replace names by others, the same everywhere and in certificates too; verdicts stay. Common words (ray, head), IP addresses, serial numbers, names of RAY_* variables, letters beyond ASCII, BMPStrings and words that stand alone in messages of the API server stay
     #[arg(long)]
     pub hash_names: bool,
     /// One deadline for everything

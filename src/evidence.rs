@@ -14,7 +14,7 @@ mod workload;
 pub use file::{Content, FileFacts, KeyFacts, KeyForm, Misplaced, Shape};
 pub use handshake::{Client, Handshake, Outcome, Settings, Step, Target, Tls, Vantage};
 pub use inside::{Answer, Clock, DialInside, FileInside, Inside, Process};
-pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort};
+pub use object::{ConfigMap, ObjectRef, RayResource, Secret, Service, ServicePort, TrustBundle};
 pub use policy::{Ingress, NetworkPolicy, Peer, Ports, Selector};
 pub use seen::{Gap, Origin, Problem, Seen, Why};
 pub use workload::{
@@ -58,6 +58,9 @@ pub struct Evidence {
     /// NetworkPolicies of the namespaces looked at that say something of ingress.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub network_policies: Vec<NetworkPolicy>,
+    /// ClusterTrustBundles, where a volume mounts one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_bundles: Vec<TrustBundle>,
     /// RayCluster, RayJob and RayService objects, without their templates, which are in `workloads`.
     pub ray_resources: Vec<RayResource>,
     /// cert-manager's and trust-manager's objects.
@@ -118,6 +121,7 @@ impl Evidence {
             config_maps: Vec::new(),
             services: Vec::new(),
             network_policies: Vec::new(),
+            trust_bundles: Vec::new(),
             ray_resources: Vec::new(),
             issuance: issuance::Issuance::default(),
             lookups: Vec::new(),
@@ -140,6 +144,23 @@ impl Evidence {
     pub fn config_map(&self, namespace: &str, name: &str) -> Seen<&ConfigMap> {
         let found = self.config_maps.iter().find(|c| c.object.is(namespace, name));
         found.map_or_else(|| self.lost("ConfigMap", namespace, name), Seen::Found)
+    }
+
+    /// The ClusterTrustBundles of a projection: the one of a name, or those of a signer that a selector chooses. The list of all
+    /// has a look-up without a name.
+    pub fn trust_bundles_of(&self, name: &str, signer: &str, selector: Option<&Selector>) -> Seen<Vec<&TrustBundle>> {
+        let chosen = |bundle: &&TrustBundle| match name {
+            "" => bundle.signer == signer && selector.is_some_and(|selector| selector.chooses(&bundle.labels)),
+            name => bundle.object.name == name,
+        };
+        let found: Vec<&TrustBundle> = self.trust_bundles.iter().filter(chosen).collect();
+        // Of a signer's the unseen ones count as well.
+        let listed = self.lookups.iter().find(|lookup| lookup.object.kind == "ClusterTrustBundle");
+        match listed.and_then(|lookup| lookup.unseen.clone()) {
+            Some(why) if name.is_empty() => Seen::Unseen(why),
+            _ if found.is_empty() => self.lost("ClusterTrustBundle", "", ""),
+            _ => Seen::Found(found),
+        }
     }
 
     /// The file of this path, where files were read.

@@ -16,7 +16,7 @@ mod workloads;
 
 pub use field::{Mark, Marks};
 pub(crate) use redact::{kept_name, kept_value};
-pub use wanted::wanted;
+pub use wanted::{mounts_trust_bundles, wanted};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -81,6 +81,7 @@ impl Part {
                 problems,
                 // These do not come in lists of this kind.
                 issuance: _,
+                trust_bundles: _,
                 secrets: _,
                 config_maps: _,
                 handshakes: _,
@@ -148,6 +149,11 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
             "NetworkPolicy" => {
                 evidence.network_policies.retain(|old| old.object != reading.object);
                 evidence.network_policies.extend(policy::policy(&root, &mut reading));
+            }
+            "ClusterTrustBundle" => {
+                let bundle = data::trust_bundle(&root, &mut reading);
+                evidence.trust_bundles.retain(|old| old.object != bundle.object);
+                evidence.trust_bundles.push(bundle);
             }
             "Pod" => found.extend(workloads::pod(&root, &mut specs, &mut reading)),
             kind @ ("RayCluster" | "RayCronJob" | "RayJob" | "RayService") => {
@@ -288,6 +294,7 @@ fn is_read(kind: &str, version: Option<&str>) -> bool {
         "ConfigMap" | "Pod" | "Secret" | "Service" => "",
         "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" => "apps",
         "CronJob" | "Job" => "batch",
+        "ClusterTrustBundle" => "certificates.k8s.io",
         "NetworkPolicy" => "networking.k8s.io",
         "RayCluster" | "RayCronJob" | "RayJob" | "RayService" => "ray.io",
         kind => match issuance::group(kind) {
@@ -305,6 +312,7 @@ fn sort(evidence: &mut Evidence) {
     evidence.services.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.network_policies.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     evidence.ray_resources.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
+    evidence.trust_bundles.sort_by(|a, b| key(&a.object).cmp(&key(&b.object)));
     issuance::sort(&mut evidence.issuance);
     evidence.gaps.sort();
     evidence.gaps.dedup();

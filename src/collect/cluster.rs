@@ -9,6 +9,7 @@ mod lists;
 mod plugin;
 pub mod rights;
 mod slim;
+mod trust;
 
 pub use interrupt::Interrupt;
 
@@ -107,6 +108,7 @@ pub async fn collect(options: &Options, deadline: Instant) -> Result<Collected, 
     lists(&api, &rights, namespace.as_deref(), options.selector.as_deref(), &mut evidence).await;
     follow(&api, options.no_secrets, &mut evidence, &mut keys).await;
     issuance::collect(&api, namespace.as_deref(), &mut evidence, &mut keys).await;
+    trust::collect(&api, &mut evidence, &mut keys).await;
     evidence.gaps.sort();
     evidence.gaps.dedup();
     tracing::info!(requests = api.requests(), asked_again = api.asked_again(), "collected");

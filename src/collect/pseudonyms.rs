@@ -2,7 +2,9 @@
 //! Evidence under other names: the same clusters, certificates and verdicts, and nothing that says whose they are.
 //!
 //! Names are taken apart into words, and each word that is not one of Ray's, Kubernetes' or TLS' own becomes another of the
-//! same length: the same one everywhere, also inside certificates. IP addresses, ports, dates and kinds of keys stay.
+//! same length: the same one everywhere, also inside certificates. IP addresses, ports, dates and kinds of keys stay, which
+//! verdicts hang on; so do serial numbers, names of `RAY_*` variables, letters beyond ASCII, BMPStrings, and words that stand
+//! alone in messages of API servers.
 
 mod certificates;
 
@@ -46,8 +48,14 @@ pub fn rename(evidence: &Evidence) -> Result<Evidence, String> {
     let certificates = certificates::rename(&found.ders, &words)?;
     let hashes = certificates.values().flat_map(|renamed| renamed.hashes.iter().cloned()).collect();
     Renamer { words, certificates, hashes, salt }.value(&mut value, "")?;
-    serde_json::from_value(value).map_err(|e| format!("the renamed evidence cannot be read ({e})"))
+    let mut renamed: Evidence =
+        serde_json::from_value(value).map_err(|e| format!("the renamed evidence cannot be read ({e})"))?;
+    renamed.source.push_str(RENAMED);
+    Ok(renamed)
 }
+
+/// Behind the source, so that every report tells it.
+const RENAMED: &str = " (names replaced by others)";
 
 /// Which word becomes which.
 #[derive(Clone)]
@@ -156,7 +164,7 @@ impl Found {
 }
 
 /// Fields with words of the format, of standards and of API servers, which say nothing of their user.
-const FIXED: [&str; 24] = [
+const FIXED: [&str; 25] = [
     "algorithm",
     "alpn",
     "code",
@@ -170,6 +178,7 @@ const FIXED: [&str; 24] = [
     "label",
     "mode",
     "phase",
+    "protocol",
     "ray_version",
     "reason",
     "renew_before",
@@ -303,6 +312,7 @@ mod tests {
             let renamed = rename(&evidence).unwrap();
             assert_eq!(judged(&renamed), judged(&evidence), "{name}");
             assert_ne!(renamed, evidence);
+            assert!(renamed.source.ends_with("(names replaced by others)"), "{}", renamed.source);
         }
     }
 
@@ -333,6 +343,30 @@ mod tests {
         }
         assert!(before.1.contains("acme") && !after.1.contains("acme") && after.1.contains("ray-head-svc."));
         assert!(after.0.contains("ray-head-svc") && after.0.contains("/etc/ray/tls"), "Ray's own words stay");
+    }
+
+    #[test]
+    fn what_leads_where_stays() {
+        use serde_json::json;
+        let head = "ray start --head --node-ip-address=acme-head";
+        let workload = |name: &str, spec: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "ray"},
+                "spec": {"template": {"metadata": {"labels": {"app": name}}, "spec": spec}}})
+        };
+        let client = json!({"hostAliases": [{"ip": "10.96.0.7", "hostnames": ["acme-api"]}], "containers": [{
+            "name": "c", "image": "x", "env": [{"name": "RAY_ADDRESS", "value": "ray://acme-api:10001"}]}]});
+        let objects = vec![
+            workload("acme-head", json!({"containers": [{"name": "r", "image": "x", "command": ["sh", "-c", head]}]})),
+            workload("acme-app", client),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "acme-head", "namespace": "ray"},
+                "spec": {"clusterIP": "10.96.0.7", "selector": {"app": "acme-head"}, "ports": [{"port": 10001}]}}),
+        ];
+        let scene = crate::checks::testing::Scene::manifests(objects);
+        let renamed = rename(&scene.evidence).unwrap();
+        assert!(!serde_json::to_string(&renamed).unwrap().contains("acme"));
+        assert_eq!(judged(&renamed), judged(&scene.evidence));
+        let ends = |evidence: &Evidence| model(evidence).connections.iter().filter(|c| c.misdirected.is_none()).count();
+        assert_eq!(ends(&renamed), ends(&scene.evidence));
     }
 
     #[test]

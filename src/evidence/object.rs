@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Origin};
+use super::{Content, FileFacts, Origin};
 
 /// Kind, namespace and name of a Kubernetes object. The namespace is empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,21 @@ pub struct ConfigMap {
     pub data: BTreeMap<String, Content>,
     /// As [`Secret::changed_at`].
     pub changed_at: Option<Timestamp>,
+}
+
+/// A ClusterTrustBundle of certificates.k8s.io: CA certificates that pods can mount.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrustBundle {
+    /// Which; it has no namespace.
+    pub object: ObjectRef,
+    /// Where it was read.
+    pub origin: Origin,
+    /// `spec.signerName`; empty for none.
+    pub signer: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// `spec.trustBundle`.
+    pub facts: FileFacts,
 }
 
 /// A Service.

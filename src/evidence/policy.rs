@@ -38,12 +38,19 @@ pub struct Peer {
 }
 
 /// A label selector.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selector {
     /// `matchLabels`.
     pub labels: BTreeMap<String, String>,
     /// Whether it has `matchExpressions` too, which are not kept.
     pub expressions: bool,
+}
+
+impl Selector {
+    /// Whether it chooses an object of these labels, by what is kept of it.
+    pub fn chooses(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
 }
 
 /// TCP ports of a rule.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectRef, Origin};
+use super::{ObjectRef, Origin, Selector};
 
 /// A pod template, with the pods that were made from it. Pods of equal template are one workload.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -229,6 +229,9 @@ pub enum VolumeSource {
         name: String,
         /// `signerName`; empty when chosen by name.
         signer: String,
+        /// `labelSelector` of those of the signer; none chooses none.
+        #[serde(default)]
+        selector: Option<Selector>,
         /// The file.
         path: String,
         /// `optional`.

@@ -8,6 +8,8 @@ use crate::grpc::planned;
 
 use super::{Access, Place, TlsFile, access, settings};
 
+mod trust;
+
 /// The file behind one of the three path variables of a container.
 pub fn file(
     evidence: &Evidence,
@@ -189,10 +191,9 @@ fn in_objects(
             let best = best.or_else(|| all.iter().position(|one| matches!(one.place, Place::Key { key: Some(_), .. })));
             all.into_iter().nth(best.unwrap_or(0))
         }
-        VolumeSource::TrustBundle { name, signer, path: made, .. } => (made.trim_matches('/') == path).then(|| {
-            let which = if name.is_empty() { format!("of signer {signer}") } else { name.clone() };
-            Located::out_of_reach(&format!("ClusterTrustBundle {which}"), format!("ClusterTrustBundle {which}"))
-        }),
+        VolumeSource::TrustBundle { path: made, .. } => {
+            (made.trim_matches('/') == path).then(|| trust::of_bundles(evidence, source))
+        }
         VolumeSource::Made { what, files } => files
             .iter()
             .any(|file| file.trim_matches('/') == path)

@@ -13,7 +13,7 @@ use super::{redact, template};
 use crate::collect::keyring::Pairing;
 use crate::collect::tlsfile;
 use crate::evidence::{
-    ConfigMap, Container, Content, EnvSource, Evidence, Origin, Secret, Service, ServicePort, SourceKind,
+    ConfigMap, Container, Content, EnvSource, Evidence, Origin, Secret, Service, ServicePort, SourceKind, TrustBundle,
 };
 
 /// The keys of Secrets and ConfigMaps whose text Ray's settings are made of.
@@ -148,6 +148,19 @@ pub(crate) fn config_map(
     }
     let changed_at = changed_at(root, reading, &["f:data", "f:binaryData"]);
     ConfigMap { object: reading.object.clone(), origin: reading.origin.clone(), data, changed_at }
+}
+
+/// Reads a ClusterTrustBundle.
+pub(crate) fn trust_bundle(root: &Field<'_>, reading: &mut Reading<'_>) -> TrustBundle {
+    let spec = root.get(reading, "spec");
+    reading.object.namespace.clear();
+    TrustBundle {
+        object: reading.object.clone(),
+        origin: reading.origin.clone(),
+        signer: spec.get(reading, "signerName").text_or_empty(reading),
+        labels: root.at(reading, &["metadata", "labels"]).texts(reading),
+        facts: tlsfile::read(spec.get(reading, "trustBundle").text_or_empty(reading).as_bytes()).0,
+    }
 }
 
 /// Reads a Service.

@@ -47,7 +47,7 @@ fn peer(item: &Field<'_>, reading: &mut Reading<'_>) -> Peer {
     }
 }
 
-fn selector(field: &Field<'_>, reading: &mut Reading<'_>) -> Selector {
+pub(crate) fn selector(field: &Field<'_>, reading: &mut Reading<'_>) -> Selector {
     Selector {
         labels: field.get(reading, "matchLabels").texts(reading),
         expressions: !field.get(reading, "matchExpressions").items(reading).is_empty(),

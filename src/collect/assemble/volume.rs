@@ -54,6 +54,10 @@ fn special(key: &str, field: &Field<'_>, reading: &mut Reading<'_>) -> VolumeSou
         "clusterTrustBundle" => VolumeSource::TrustBundle {
             name: text(field, "name", reading),
             signer: text(field, "signerName", reading),
+            selector: {
+                let selector = field.get(reading, "labelSelector");
+                selector.present().then(|| super::policy::selector(&selector, reading))
+            },
             path: text(field, "path", reading),
             optional: field.get(reading, "optional").flag(reading),
         },

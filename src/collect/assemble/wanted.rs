@@ -39,6 +39,19 @@ pub fn wanted(evidence: &Evidence) -> Vec<ObjectRef> {
     wanted.into_iter().filter(|object| !object.name.is_empty() && !there(object)).collect()
 }
 
+/// Whether a workload that has to do with Ray mounts a ClusterTrustBundle.
+pub fn mounts_trust_bundles(evidence: &Evidence) -> bool {
+    fn is_bundle(source: &VolumeSource) -> bool {
+        match source {
+            VolumeSource::TrustBundle { .. } => true,
+            VolumeSource::Projected(sources) => sources.iter().any(is_bundle),
+            _ => false,
+        }
+    }
+    let mounts = |workload: &Workload| workload.volumes.iter().any(|volume| is_bundle(&volume.source));
+    evidence.workloads.iter().any(|w| mounts(w) && (is_ray(w) || takes_ray_settings(w, evidence)))
+}
+
 fn add(
     container: &Container,
     workload: Option<&Workload>,

@@ -85,13 +85,13 @@ pub(super) async fn collect(api: &Api, namespace: Option<&str>, evidence: &mut E
 }
 
 /// What came of a list.
-struct Listed {
+pub(super) struct Listed {
     kind: &'static Kind,
-    items: Vec<Value>,
-    failed: Option<Failed>,
+    pub(super) items: Vec<Value>,
+    pub(super) failed: Option<Failed>,
 }
 
-async fn list(api: &Api, kind: &'static Kind, namespace: Option<&str>) -> Listed {
+pub(super) async fn list(api: &Api, kind: &'static Kind, namespace: Option<&str>) -> Listed {
     let mut items = Vec::new();
     let each = |page| match page {
         Page::Anew => items.clear(),

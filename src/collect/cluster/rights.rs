@@ -141,6 +141,7 @@ fn of_the_cluster() -> Vec<Rule> {
     vec![
         rule("cert-manager.io", "clusterissuers", &["get"]),
         rule("trust.cert-manager.io", issuance::BUNDLES.plural, &["list"]),
+        rule("certificates.k8s.io", "clustertrustbundles", &["list"]),
     ]
 }
 
