@@ -93,8 +93,8 @@ mod tests {
     /// A head and two workers, whose pods make files of their own in an emptyDir: these pairs, those of the workers in order.
     fn scene(ca: &Ca, head: &Pair, workers: [&Pair; 2]) -> Scene {
         let mut objects = by_pod_ip();
-        for at in 0..2 {
-            let spec = &mut objects[at]["spec"]["template"]["spec"];
+        for object in &mut objects[..2] {
+            let spec = &mut object["spec"]["template"]["spec"];
             spec["volumes"] = json!([{"name": "tls", "emptyDir": {}}]);
             spec["initContainers"] = json!([{
                 "name": "gen", "image": "x", "command": ["sh", "/gen/gencert.sh"],
@@ -186,7 +186,7 @@ mod tests {
         let pair = leaf(&ca, &NODES);
         let files = [("RAY_TLS_SERVER_CERT", pair.certificate.as_str()), ("RAY_TLS_SERVER_KEY", pair.key.as_str())];
         let mut scene = crate::checks::staging::nodes(&pair, &ca).within("ray-head-0", &ENV, &files, Vec::new());
-        scene.now = scene.now + SignedDuration::from_hours(24 * 300);
+        scene.now += SignedDuration::from_hours(24 * 300);
         scene.evidence.taken_at = scene.now;
         assert_eq!(subjects(&scene.again(), &expired::CHECK), ["key tls.crt of Secret ray/ray-tls"]);
     }
