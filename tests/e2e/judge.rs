@@ -9,6 +9,8 @@ use crate::scene::Scene;
 
 /// What a run of the doctor said, for the page.
 pub(crate) struct Said {
+    /// The verdict: healthy, at-risk, unknown, broken.
+    pub(crate) verdict: &'static str,
     /// The codes and objects of its causes.
     pub(crate) causes: Vec<String>,
     /// Connections that were seen to work.
@@ -58,6 +60,7 @@ pub(crate) fn doctor(scene: &Scene, row: &Row, keep: &str, flags: &[&str]) -> Re
         |verdict| list(&report, "connections").iter().filter(|c| c["observed"]["verdict"] == verdict).count();
     match wrong.is_empty() {
         true => Ok(Said {
+            verdict,
             causes: list(&report, "causes").iter().map(named).collect(),
             accepted: observed("accept"),
             rejected: observed("reject"),

@@ -85,6 +85,16 @@ impl Manifest {
         self.with("secretName: ray-tls}", &format!("secretName: {name}}}"))
     }
 
+    /// This mode for the files of the Secret `ray-tls`.
+    pub(crate) fn mode(self, mode: u16) -> Manifest {
+        self.with("secretName: ray-tls}", &format!("secretName: ray-tls, defaultMode: {mode}}}"))
+    }
+
+    /// Files of volumes belong to Ray's own group.
+    pub(crate) fn fs_group(self) -> Manifest {
+        self.with("      enableServiceLinks: false\n", "      enableServiceLinks: false\n      securityContext: {fsGroup: 1000}\n")
+    }
+
     /// A node that Ray starts under its pod's IP.
     pub(crate) fn by_pod_ip(self) -> Manifest {
         let name = ["ray-head", "ray-worker"].into_iter().find(|n| self.0.contains(&format!("--node-ip-address={n}")));

@@ -88,7 +88,7 @@ pub(crate) fn write(done: &BTreeMap<&str, Result<Done, String>>) {
 
 fn causes(said: &Said) -> String {
     match said.causes.is_empty() {
-        true => "none, healthy".into(),
+        true => format!("none, {}", said.verdict),
         false => said.causes.join("<br>"),
     }
 }

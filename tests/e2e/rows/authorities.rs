@@ -100,7 +100,7 @@ pub(crate) const ROWS: &[Row] = &[
             scene.files("ray-tls", &root.certificate, &chain, &leaf.key);
             scene.apply(&[head(), worker()]);
         },
-        shows: &[Symptom::File(HEAD, "gcs_server.err", "Invalid private key.")],
+        shows: &[Symptom::File(HEAD, "gcs_server.err", "Invalid cert chain file.")],
         expect: Expect::Causes(&[cause!("CRT12", "ray-tls")]),
     },
     Row {

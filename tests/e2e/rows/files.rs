@@ -120,6 +120,19 @@ pub(crate) const ROWS: &[Row] = &[
         expect: Expect::Causes(&[cause!("KEY01", "ray-tls-client")]),
     },
     Row {
+        name: "files-not-readable",
+        short: true,
+        what: "Ray's user may not read the files: they are root's with mode 0400",
+        made: "`defaultMode: 0400` without `fsGroup`; Ray's image runs as user 1000",
+        make: |scene| {
+            let ca = Ca::new();
+            scene.tls("ray-tls", &ca, &ca.leaf(&NAMES));
+            scene.apply(&[head().mode(0o400), worker().mode(0o400)]);
+        },
+        shows: &[Symptom::File(HEAD, "gcs_server.err", "Invalid cert chain file.")],
+        expect: Expect::Causes(&[cause!("KEY06", "ray-head"), cause!("KEY06", "ray-worker")]),
+    },
+    Row {
         name: "key-encrypted",
         short: false,
         what: "tls.key is encrypted",

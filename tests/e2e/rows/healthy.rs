@@ -49,6 +49,19 @@ pub(crate) const ROWS: &[Row] = &[
         expect: Expect::Healthy,
     },
     Row {
+        name: "healthy-files-of-a-group",
+        short: false,
+        what: "the files are root's with mode 0400, and `fsGroup` lets Ray's user read them",
+        made: "`defaultMode: 0400` and `fsGroup: 1000`",
+        make: |scene| {
+            let ca = Ca::new();
+            scene.tls("ray-tls", &ca, &ca.leaf(&NAMES));
+            scene.apply(&[head(), worker(), client()].map(|pod| pod.mode(0o400).fs_group()));
+        },
+        shows: WORKS,
+        expect: Expect::Healthy,
+    },
+    Row {
         name: "healthy-two-authorities",
         short: false,
         what: "ca.crt has two CAs of one name, as in the middle of a rotation",
