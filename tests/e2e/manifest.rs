@@ -90,9 +90,10 @@ impl Manifest {
         self.with("secretName: ray-tls}", &format!("secretName: ray-tls, defaultMode: {mode}}}"))
     }
 
-    /// Files of volumes belong to Ray's own group.
-    pub(crate) fn fs_group(self) -> Manifest {
-        self.with("      enableServiceLinks: false\n", "      enableServiceLinks: false\n      securityContext: {fsGroup: 1000}\n")
+    /// This security context for the pod: `{fsGroup: 1000}`.
+    pub(crate) fn security(self, context: &str) -> Manifest {
+        let line = "      enableServiceLinks: false\n";
+        self.with(line, &format!("{line}      securityContext: {context}\n"))
     }
 
     /// A node that Ray starts under its pod's IP.

@@ -123,11 +123,11 @@ pub(crate) const ROWS: &[Row] = &[
         name: "files-not-readable",
         short: true,
         what: "Ray's user may not read the files: they are root's with mode 0400",
-        made: "`defaultMode: 0400` without `fsGroup`; Ray's image runs as user 1000",
+        made: "`defaultMode: 0400` and `runAsUser: 1000` without `fsGroup`",
         make: |scene| {
             let ca = Ca::new();
             scene.tls("ray-tls", &ca, &ca.leaf(&NAMES));
-            scene.apply(&[head().mode(0o400), worker().mode(0o400)]);
+            scene.apply(&[head(), worker()].map(|pod| pod.mode(0o400).security("{runAsUser: 1000}")));
         },
         shows: &[Symptom::File(HEAD, "gcs_server.err", "Invalid cert chain file.")],
         expect: Expect::Causes(&[cause!("KEY06", "ray-head"), cause!("KEY06", "ray-worker")]),

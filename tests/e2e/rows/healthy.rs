@@ -56,7 +56,7 @@ pub(crate) const ROWS: &[Row] = &[
         make: |scene| {
             let ca = Ca::new();
             scene.tls("ray-tls", &ca, &ca.leaf(&NAMES));
-            scene.apply(&[head(), worker(), client()].map(|pod| pod.mode(0o400).fs_group()));
+            scene.apply(&[head(), worker(), client()].map(|pod| pod.mode(0o400).security("{fsGroup: 1000}")));
         },
         shows: WORKS,
         expect: Expect::Healthy,
