@@ -14,6 +14,7 @@ pub mod unknown_service;
 pub mod wildcard;
 pub mod worker_pod_address;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::lens::{self, Use};
@@ -21,7 +22,7 @@ use super::{Case, Confidence, Finding, Findings, Subject};
 use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::Seen;
 use crate::grpc::certificate::{Certificate, Name};
-use crate::grpc::names::covers;
+use crate::grpc::names;
 use crate::grpc::profile::{Profile, Profiles};
 use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
@@ -81,24 +82,17 @@ pub fn served(case: &Case<'_>) -> Vec<Served> {
 
 /// The names that connections of this kind dial and the leaf does not cover by the rules of their gRPC, sorted.
 pub fn missed(case: &Case<'_>, served: &Served, of_kind: impl Fn(&Connection) -> bool) -> Vec<Missed> {
-    let mut list: Vec<Missed> = Vec::new();
+    let mut missed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, connection) in case.model.connections.iter().enumerate() {
         if !served.parties.contains(&connection.target) || !of_kind(connection) {
             continue;
         }
-        for name in served
-            .dialled(case, connection)
-            .into_iter()
-            .filter(|n| !covered(&served.leaf, n, connection.port, case.model.profiles_of(connection.target)))
-        {
-            match list.iter_mut().find(|m| m.name == name) {
-                Some(known) => known.connections.push(index),
-                None => list.push(Missed { name, connections: vec![index] }),
-            }
+        let hosts = served.dialled(case, connection);
+        for name in uncovered(&served.leaf, &hosts, connection.port, case.model.profiles_of(connection.target)) {
+            missed.entry(name.clone()).or_default().push(index);
         }
     }
-    list.sort_by(|a, b| a.name.cmp(&b.name));
-    list
+    missed.into_iter().map(|(name, connections)| Missed { name, connections }).collect()
 }
 
 /// Whether a host was typed by someone.
@@ -282,13 +276,14 @@ fn dialled(address: &Address) -> Vec<String> {
     }
 }
 
-fn covered(leaf: &Certificate, host: &str, port: Port, profiles: Profiles) -> bool {
+/// The hosts that one of the port's gRPCs does not find in the leaf.
+fn uncovered<'h>(leaf: &Certificate, hosts: &'h [String], port: Port, profiles: Profiles) -> BTreeSet<&'h String> {
     let asked: &[Profile] = match port {
         Port::Client(_) | Port::Session => &[profiles.python],
         Port::Gcs(_) | Port::Node(_) => &[profiles.core],
         Port::Any => &[profiles.core, profiles.python],
     };
-    asked.iter().all(|profile| covers(leaf, host, *profile))
+    asked.iter().flat_map(|profile| names::uncovered(leaf, hosts, *profile)).collect()
 }
 
 fn dial_text(connection: &Connection) -> String {

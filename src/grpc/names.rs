@@ -1,5 +1,6 @@
 //! Which dialled names a server certificate covers.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::certificate::{Certificate, Name};
@@ -11,6 +12,22 @@ use super::profile::Profile;
 /// have a rule of their own, and then the core's is asked too.
 pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
     host.len() <= LONGEST && (!profile.tls_name_rule || tls(leaf, host)) && core(leaf, host)
+}
+
+/// The hosts that [`covers`] does not cover, in their order. Many addresses against many cost no comparison of each pair.
+pub fn uncovered<'h>(leaf: &Certificate, hosts: &'h [String], profile: Profile) -> Vec<&'h String> {
+    let address = |name| match name {
+        &Name::Ip(ref octets) => Some(octets.as_slice()),
+        _ => None,
+    };
+    // To fill it takes as long as a few hosts.
+    let known: HashSet<&[u8]> = match hosts.len() {
+        0..8 => HashSet::new(),
+        _ => leaf.names.iter().flatten().filter_map(address).collect(),
+    };
+    // Both rules take an iPAddress name for an address that is written as they write it.
+    let is_known = |host: &str| !known.is_empty() && ip_octets(host).is_some_and(|ip| known.contains(ip.as_slice()));
+    hosts.iter().filter(|host| !is_known(host) && !covers(leaf, host, profile)).collect()
 }
 
 /// Octets of a host above which gRPC cannot ask for it, whatever the certificate says: TLS names it to the server.
@@ -198,6 +215,22 @@ mod tests {
         assert!(core(&address, "fd00::a") && core(&address, "FD00::A") && core(&leaf, "FD00::A"));
         assert!(core(&with(&[Name::Dns("FD00::A.".into())]), "fd00::a"));
         assert!(!core(&with(&[Name::from_text("2001:db8::a")]), "2001:DB8::A"));
+    }
+
+    #[test]
+    fn many_hosts_are_judged_as_each_alone() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let names = ["10.0.0.1", "10.0.0.7", "fd00::a", "2001:db8::1", "*.ray.local", "10.0.0.9."].map(Name::from_text);
+        let leaf = Certificate { names: Some(names.to_vec()), ..Certificate::parse(der.der()).unwrap() };
+        let hosts = ["10.0.0.1", "10.0.0.01", "10.0.0.7.", "fd00::a", "FD00::A", "2001:DB8::1", "a.ray.local", "10.0.0.9", "", "x"];
+        let hosts = hosts.map(str::to_owned);
+        for tls_name_rule in [false, true] {
+            let profile = Profile { tls_name_rule, ..Profile::core() };
+            let alone: Vec<&String> = hosts.iter().filter(|host| !covers(&leaf, host, profile)).collect();
+            assert_eq!(uncovered(&leaf, &hosts, profile), alone);
+            assert!(alone.len() > 3 && alone.len() < 9, "{alone:?}");
+        }
     }
 
     #[test]

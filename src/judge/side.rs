@@ -86,7 +86,7 @@ pub(super) fn chain(presented: &[Certificate], trust: &Loaded<Vec<Certificate>>,
 
 /// Whether the leaf covers every one of these hosts.
 pub(super) fn covers(leaf: &Certificate, hosts: &[String], profile: Profile) -> Grpc {
-    let missing: Vec<&String> = hosts.iter().filter(|host| !names::covers(leaf, host, profile)).collect();
+    let missing = names::uncovered(leaf, hosts, profile);
     let Some(first) = missing.first() else { return Grpc::Accept };
     let more = match missing.len() {
         1 => String::new(),
