@@ -20,6 +20,7 @@ pub use services::{is_missing, leads_past, selects_nothing, service_dialled, ser
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -87,7 +88,7 @@ pub struct Party {
     /// How its node is addressed by others.
     pub node_address: NodeAddress,
     /// Live pods.
-    pub pods: Vec<Pod>,
+    pub pods: Arc<[Pod]>,
     /// Wanted or live number of processes, at least 1.
     pub count: usize,
     /// What the next pod gets, where a running one was started with other variables.
@@ -276,7 +277,7 @@ pub enum Address {
     /// 127.0.0.1.
     Loopback,
     /// The target pods' own IPs. Empty when they are not known (offline, or no pod yet).
-    PodIps(Vec<IpAddr>),
+    PodIps(Arc<[IpAddr]>),
     /// No name is asked for: the certificate is judged by everything else.
     Unnamed,
 }

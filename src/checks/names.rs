@@ -156,7 +156,8 @@ impl Served {
         match &connection.address {
             Address::PodIps(_) if !pods.is_empty() => {
                 let target = case.model.parties.get(connection.target);
-                let own = target.into_iter().flat_map(|p| &p.pods).filter(|pod| pods.contains(&pod.name.as_str()));
+                let own =
+                    target.into_iter().flat_map(|p| p.pods.iter()).filter(|pod| pods.contains(&pod.name.as_str()));
                 own.filter_map(|pod| pod.ips.first()).map(ToString::to_string).collect()
             }
             address => dialled(address),

@@ -155,7 +155,7 @@ fn reduce(objects: Vec<Object>, evidence: &mut Evidence, keys: &mut Keyring) -> 
                 evidence.trust_bundles.retain(|old| old.object != bundle.object);
                 evidence.trust_bundles.push(bundle);
             }
-            "Pod" => found.extend(workloads::pod(&root, &mut specs, &mut reading)),
+            "Pod" => workloads::pod(&root, &mut specs, &mut reading, &mut found),
             kind @ ("RayCluster" | "RayCronJob" | "RayJob" | "RayService") => {
                 let resource = kuberay::resource(kind, &root, &mut reading);
                 found.extend(resource.workloads);

@@ -223,7 +223,18 @@ mod tests {
         let der = rcgen::CertificateParams::default().self_signed(&key).unwrap();
         let names = ["10.0.0.1", "10.0.0.7", "fd00::a", "2001:db8::1", "*.ray.local", "10.0.0.9."].map(Name::from_text);
         let leaf = Certificate { names: Some(names.to_vec()), ..Certificate::parse(der.der()).unwrap() };
-        let hosts = ["10.0.0.1", "10.0.0.01", "10.0.0.7.", "fd00::a", "FD00::A", "2001:DB8::1", "a.ray.local", "10.0.0.9", "", "x"];
+        let hosts = [
+            "10.0.0.1",
+            "10.0.0.01",
+            "10.0.0.7.",
+            "fd00::a",
+            "FD00::A",
+            "2001:DB8::1",
+            "a.ray.local",
+            "10.0.0.9",
+            "",
+            "x",
+        ];
         let hosts = hosts.map(str::to_owned);
         for tls_name_rule in [false, true] {
             let profile = Profile { tls_name_rule, ..Profile::core() };

@@ -33,6 +33,7 @@ pub fn stuck(model: &Model, matrix: &[Judged]) -> Vec<bool> {
 /// Judges edits of one model: what they leave as it is, is not worked out again.
 pub struct Judge<'a> {
     evidence: &'a Evidence,
+    model: &'a Model,
     now: Timestamp,
     sides: Sides,
     known: Known,
@@ -46,7 +47,7 @@ struct Sides {
 
 impl<'a> Judge<'a> {
     /// For edits of this model.
-    pub fn new(evidence: &'a Evidence, model: &Model, now: Timestamp) -> Self {
+    pub fn new(evidence: &'a Evidence, model: &'a Model, now: Timestamp) -> Self {
         let of = |(at, party), grpc: fn(Profiles) -> Profile| {
             Rc::new(Side::of(evidence, party, grpc(model.profiles_of(at))))
         };
@@ -55,7 +56,7 @@ impl<'a> Judge<'a> {
             core: parties().map(|party| of(party, |profiles| profiles.core)).collect(),
             python: parties().map(|party| of(party, |profiles| profiles.python)).collect(),
         };
-        Judge { evidence, now, sides, known: Known::default() }
+        Judge { evidence, model, now, sides, known: Known::default() }
     }
 
     /// Which of these connections do not fail after an edit. `edited` has the parties of the model, in their order, and
@@ -64,7 +65,9 @@ impl<'a> Judge<'a> {
         let sides = |before: &[Rc<Side>], grpc: fn(Profiles) -> Profile| -> Vec<Rc<Side>> {
             let side = |((at, party), before): ((usize, &Party), &Rc<Side>)| match party.touched {
                 false => before.clone(),
-                true => Rc::new(Side::of(self.evidence, party, grpc(edited.profiles_of(at)))),
+                true => {
+                    Rc::new(before.edited(self.evidence, &self.model.parties[at], party, grpc(edited.profiles_of(at))))
+                }
             };
             edited.parties.iter().enumerate().zip(before).map(side).collect()
         };
@@ -161,7 +164,7 @@ fn stuck_by(model: &Model, rejected: impl Fn(usize) -> bool) -> Vec<bool> {
 impl Side {
     /// Every list of certificates of it.
     fn lists(&self) -> impl Iterator<Item = &[Certificate]> {
-        let chains = match &self.identity {
+        let chains = match &*self.identity {
             Loaded::Ready(chains, _) => chains.all(),
             Loaded::Fails(_) | Loaded::Unknown(_) => Vec::new(),
         };

@@ -41,7 +41,7 @@ pub(super) fn connection(
     let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
     // A handshake does not tell which service answered.
     let port = at.port.number().filter(|_| at.misdirected.is_none())?;
-    let leaf = match &sides[at.dialer].identity {
+    let leaf = match &*sides[at.dialer].identity {
         Loaded::Ready(chain, _) => chain.leaf(),
         Loaded::Fails(_) | Loaded::Unknown(_) => None,
     };
@@ -179,7 +179,7 @@ fn tls_verdict(
 /// one or none was offered, nothing was observed of it.
 fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, rules: Rules<'_>) -> Grpc {
     let predicted = || predict::client(ours, &theirs.trust, rules);
-    let own = match &ours.identity {
+    let own = match &*ours.identity {
         Loaded::Ready(chain @ Chain::Shared(_), _) => chain.leaf(),
         _ => None,
     };

@@ -77,7 +77,7 @@ pub(super) fn switches(dialer: &Party, target: &Party) -> Switches {
 
 /// Whether the target takes what the dialer presents.
 pub(super) fn client(dialer: &Side, trust: &Loaded<Vec<Certificate>>, rules: Rules<'_>) -> Grpc {
-    let (chains, note) = match &dialer.identity {
+    let (chains, note) = match &*dialer.identity {
         Loaded::Ready(chains, note) => (chains, note),
         Loaded::Fails(failure) => return Grpc::CannotTell(failure.text()),
         Loaded::Unknown(why) => return unknown(trust, why),
@@ -116,7 +116,7 @@ fn server(
     trust: &Loaded<Vec<Certificate>>,
     rules: Rules<'_>,
 ) -> Grpc {
-    let (chains, note) = match &theirs.identity {
+    let (chains, note) = match &*theirs.identity {
         Loaded::Ready(chains, note) => (chains, note),
         Loaded::Fails(failure) => return Grpc::CannotTell(failure.text()),
         Loaded::Unknown(why) => return unknown(trust, why),

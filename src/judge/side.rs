@@ -1,5 +1,7 @@
 //! What each party brings to a connection: the chain it presents and the certificates it trusts.
 
+use std::rc::Rc;
+
 use crate::evidence::{Evidence, FileFacts, KeyFacts, KeyForm, Outcome, Seen};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::pem::Block;
@@ -14,7 +16,7 @@ use super::known::Rules;
 /// What a party can do with its own files, by one gRPC.
 pub(super) struct Side {
     /// The chain it presents.
-    pub(super) identity: Loaded<Chain>,
+    pub(super) identity: Rc<Loaded<Chain>>,
     /// What it trusts.
     pub(super) trust: Loaded<Vec<Certificate>>,
     /// Whether an edit made the certificate hold each pod's address.
@@ -44,10 +46,21 @@ impl Side {
     /// Reads the files of a party as its process would.
     pub(super) fn of(evidence: &Evidence, party: &Party, profile: Profile) -> Side {
         Side {
-            identity: identity(evidence, party, profile),
+            identity: Rc::new(identity(evidence, party, profile)),
             trust: trust(&party.trust, profile),
             covers_pods: party.certificate.covers_pods,
         }
+    }
+
+    /// [`Side::of`] a party that an edit changed; what it left is not read again.
+    pub(super) fn edited(&self, evidence: &Evidence, before: &Party, party: &Party, profile: Profile) -> Side {
+        let same = party.certificate == before.certificate && party.key == before.key;
+        // A certificate that was only seen on a port is not presented any more after an edit.
+        if !same || party.certificate.content.found().is_none() {
+            return Side::of(evidence, party, profile);
+        }
+        let (identity, covers_pods) = (self.identity.clone(), self.covers_pods);
+        Side { identity, trust: trust(&party.trust, profile), covers_pods }
     }
 }
 

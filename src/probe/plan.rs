@@ -122,10 +122,10 @@ mod tests {
             parties: vec![head, worker],
             connections: vec![
                 connection(1, 0, Address::Typed("ray-head-svc".into()), Port::Gcs(6379)),
-                connection(0, 0, Address::PodIps(Vec::new()), Port::Gcs(6379)),
+                connection(0, 0, Address::PodIps([].into()), Port::Gcs(6379)),
                 connection(0, 0, Address::Loopback, Port::Client(10001)),
-                connection(0, 1, Address::PodIps(Vec::new()), Port::Node(None)),
-                connection(0, 1, Address::PodIps(Vec::new()), Port::Node(Some(7000))),
+                connection(0, 1, Address::PodIps([].into()), Port::Node(None)),
+                connection(0, 1, Address::PodIps([].into()), Port::Node(Some(7000))),
             ],
             ..Model::default()
         };
@@ -151,8 +151,10 @@ mod tests {
     #[test]
     fn only_running_pods_with_an_address_are_dialled_and_only_three_certificates_shown() {
         let mut head = party("head", b"head", 3);
-        head.pods[0].phase = "Pending".into();
-        head.pods[1].ips.clear();
+        let mut pods = head.pods.to_vec();
+        pods[0].phase = "Pending".into();
+        pods[1].ips.clear();
+        head.pods = pods.into();
         let mut parties = vec![head];
         let mut connections = Vec::new();
         let mut identities = Vec::new();

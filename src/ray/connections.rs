@@ -114,7 +114,7 @@ impl std::fmt::Display for Address {
         match self {
             Address::Typed(host) => write!(f, "{host}"),
             Address::Loopback => write!(f, "127.0.0.1"),
-            Address::PodIps(ips) => match ips.as_slice() {
+            Address::PodIps(ips) => match ips.as_ref() {
                 [ip] => write!(f, "{ip}"),
                 _ => write!(f, "pod-ip"),
             },

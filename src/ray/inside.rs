@@ -48,7 +48,7 @@ pub fn dials<'e>(evidence: &'e Evidence, model: &'e Model, connection: &Connecti
     for from in all(evidence, dialer) {
         for dial in &from.dials {
             let to = match &connection.address {
-                Address::Typed(host) if *host == dial.host => match target.pods.as_slice() {
+                Address::Typed(host) if *host == dial.host => match target.pods.as_ref() {
                     [only] => Some(Some(only.name.as_str())),
                     _ => Some(None),
                 },

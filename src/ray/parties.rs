@@ -340,7 +340,7 @@ fn head_of(evidence: &Evidence, drafts: &[Draft], heads: &[usize], at: usize) ->
     for address in draft.dials.iter().filter_map(Seen::found) {
         let (host, _) = command::host_port(address);
         if let Some(why) =
-            services::unled(evidence, &draft.party, &host, heads.iter().flat_map(|&h| &drafts[h].party.pods))
+            services::unled(evidence, &draft.party, &host, heads.iter().flat_map(|&h| drafts[h].party.pods.iter()))
         {
             return Err(why);
         }

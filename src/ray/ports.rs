@@ -55,7 +55,7 @@ pub fn model(evidence: &Evidence, targets: &[Target], own: Own<'_>) -> Model {
             only: None,
         });
         let pod = Pod { name: String::new(), ips: Vec::new(), phase: String::new(), containers: Vec::new() };
-        parties.push(Party { pods: vec![pod], ..party(&target.host, nothing) });
+        parties.push(Party { pods: [pod].into(), ..party(&target.host, nothing) });
     }
     Model { parties, connections, ..Model::default() }
 }
@@ -109,7 +109,7 @@ pub(super) fn party(id: &str, nothing: impl Fn(&'static str) -> TlsFile) -> Part
         key: nothing("RAY_TLS_SERVER_KEY"),
         trust: nothing("RAY_TLS_CA_CERT"),
         node_address: NodeAddress::None,
-        pods: Vec::new(),
+        pods: [].into(),
         count: 1,
         next: None,
         clock: Default::default(),

@@ -48,7 +48,7 @@ fn party(id: &str, role: Role, count: usize) -> Party {
         key: file("RAY_TLS_SERVER_KEY"),
         trust: file("RAY_TLS_CA_CERT"),
         node_address: NodeAddress::PodIp,
-        pods: Vec::new(),
+        pods: [].into(),
         count,
         next: None,
         clock: Default::default(),
@@ -152,7 +152,7 @@ pub(super) fn scene() -> Scene {
                     Port::Gcs(6379),
                     3000,
                 ),
-                connection("ray/ray-head>ray/ray-worker@pod", 0, Address::PodIps(vec![]), Port::Node(None), 3000),
+                connection("ray/ray-head>ray/ray-worker@pod", 0, Address::PodIps([].into()), Port::Node(None), 3000),
             ],
             not_judged: vec![("Deployment ray/other".into(), "its image is not Ray's".into())],
             ..Model::default()

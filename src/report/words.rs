@@ -58,7 +58,7 @@ pub(super) fn address(address: &Address) -> String {
         Address::Typed(host) => host.clone(),
         Address::Loopback => "127.0.0.1".into(),
         Address::Unnamed => "any name".into(),
-        Address::PodIps(ips) => match ips.as_slice() {
+        Address::PodIps(ips) => match ips.as_ref() {
             [] => "pod IP".into(),
             [one] => one.to_string(),
             [one, two] => format!("{one}, {two}"),

@@ -88,7 +88,7 @@ fn known<'a>(case: &Case<'a>, namespaces: &BTreeSet<&str>) -> BTreeSet<&'a str> 
 }
 
 fn is_pod(case: &Case<'_>, name: &str) -> bool {
-    case.model.parties.iter().flat_map(|p| &p.pods).any(|pod| pod.name == name)
+    case.model.parties.iter().flat_map(|p| p.pods.iter()).any(|pod| pod.name == name)
 }
 
 #[cfg(test)]

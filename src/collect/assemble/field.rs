@@ -70,6 +70,11 @@ impl<'v> Field<'v> {
         Field { value: Some(value), path: String::new() }
     }
 
+    /// A part of an object that was read by itself.
+    pub(crate) fn new(value: &'v Value, path: &str) -> Self {
+        Field { value: Some(value), path: path.into() }
+    }
+
     /// Whether there is something.
     pub(crate) fn present(&self) -> bool {
         self.value.is_some()

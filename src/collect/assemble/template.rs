@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::alike::TOKENS;
 use super::field::{Field, Reading};
 use super::redact;
 use super::volume::volume;
@@ -234,7 +233,7 @@ fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<(String, u16)> {
 
 /// Forgets the service account's token, which the API server adds to each pod under a name of its own.
 fn drop_token(template: &mut Template) {
-    let is_token = |name: &str| TOKENS.iter().any(|token| name.starts_with(token));
+    let is_token = |name: &str| name.starts_with("kube-api-access-") || name.starts_with("default-token-");
     template.volumes.retain(|volume| !is_token(&volume.name));
     for container in template.init_containers.iter_mut().chain(&mut template.containers) {
         container.mounts.retain(|mount| !is_token(&mount.volume));

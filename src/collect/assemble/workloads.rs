@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::alike::Specs;
 use super::field::{Field, Reading};
 use super::template::{Template, template};
-use crate::evidence::{Evidence, Gap, ObjectRef, Origin, Pod, PodContainer, RayGroup, Workload};
+use crate::evidence::{Evidence, Gap, ObjectRef, Origin, Pod, PodContainer, RayGroup, Security, Workload};
 
 /// Labels that differ between pods of one template.
 const OF_ONE_POD: [&str; 8] = [
@@ -52,51 +52,47 @@ pub(crate) fn from_template(pod_template: &Field<'_>, reading: &mut Reading<'_>)
 fn with_template(pod_template: &Field<'_>, read: Template, reading: &mut Reading<'_>) -> Workload {
     let line = reading.line(pod_template.path());
     let labels = pod_template.at(reading, &["metadata", "labels"]).texts(reading);
-    let Template { init_containers, containers, volumes, host_network, host_aliases, security } = read;
-    Workload {
+    let mut workload = Workload {
         object: reading.object.clone(),
         origin: Origin { line, ..reading.origin.clone() },
         group: None,
         replicas: None,
         labels,
-        init_containers,
-        containers,
-        volumes,
-        host_network,
-        host_aliases,
+        init_containers: Vec::new(),
+        containers: Vec::new(),
+        volumes: Vec::new(),
+        host_network: false,
+        host_aliases: Vec::new(),
         pods: Vec::new(),
-        security,
-    }
+        security: Security::default(),
+    };
+    fill(&mut workload, read);
+    workload
 }
 
-/// The template of a pod, read once for pods that have the same.
-fn template_of<'v>(root: &Field<'v>, specs: &mut Specs<'v>, reading: &mut Reading<'_>) -> Template {
-    let spec = root.get(reading, "spec");
-    let Some(value) = spec.value() else { return template(&spec, reading) };
-    if let Some(known) = specs.known(value) {
-        return known;
-    }
-    let before = reading.problems.len();
-    let read = template(&spec, reading);
-    // A problem has to be told of every pod.
-    if reading.problems.len() == before {
-        specs.add(value, &read);
-    }
-    read
+fn fill(workload: &mut Workload, read: Template) {
+    let Template { init_containers, containers, volumes, host_network, host_aliases, security } = read;
+    workload.init_containers = init_containers;
+    workload.containers = containers;
+    workload.volumes = volumes;
+    workload.host_network = host_network;
+    workload.host_aliases = host_aliases;
+    workload.security = security;
 }
 
-/// Reads a Pod: of a manifest its template, of the API server also the pod itself. None when it is over or going.
+/// Reads a Pod: of a manifest its template, of the API server also the pod itself. Not one that is over or going.
 ///
-/// Specs that were read for other pods are not read again.
-pub(crate) fn pod<'v>(root: &Field<'v>, specs: &mut Specs<'v>, reading: &mut Reading<'_>) -> Option<Workload> {
+/// Specs that were read for other pods are not read again, and a pod that only differs by itself joins its like.
+pub(crate) fn pod(root: &Field<'_>, specs: &mut Specs, reading: &mut Reading<'_>, found: &mut Vec<Workload>) {
     let status = root.get(reading, "status");
     let phase = status.get(reading, "phase").text_or_empty(reading);
     let going = root.at(reading, &["metadata", "deletionTimestamp"]).present();
     if going || matches!(phase.as_str(), "Failed" | "Succeeded") {
-        return None;
+        return;
     }
-    let read = template_of(root, specs, reading);
-    let mut workload = with_template(root, read, reading);
+    let spec = root.get(reading, "spec");
+    let known = specs.known(&spec, reading);
+    let mut workload = with_template(root, Template::default(), reading);
     workload.origin = reading.origin.clone();
     let name = reading.object.name.clone();
     if let Some(owner) = owner(root, reading) {
@@ -107,7 +103,14 @@ pub(crate) fn pod<'v>(root: &Field<'v>, specs: &mut Specs<'v>, reading: &mut Rea
     if status.present() {
         workload.pods = vec![live(name, phase, &status, reading)];
     }
-    Some(workload)
+    match known.like.and_then(|at| found.get_mut(at)).filter(|like| is_like(like, &workload)) {
+        Some(like) => join(like, workload),
+        None => {
+            fill(&mut workload, known.template.clone());
+            known.like = Some(found.len());
+            found.push(workload);
+        }
+    }
 }
 
 /// Adds workloads to the evidence: pods of equal owner, group and template become one, and the template of a
@@ -159,9 +162,7 @@ fn add(mut new: Workload, same: &mut Vec<Workload>, gaps: &mut Vec<Gap>) {
     } else if live(&new)
         && let Some(old) = same.iter_mut().find(|old| equal(old, &new))
     {
-        // A Service may select only some of the pods by a label of their own; what all have is kept.
-        old.labels.retain(|label, value| new.labels.get(label) == Some(value));
-        old.pods.append(&mut new.pods);
+        join(old, new);
         return;
     } else if let Some(old) = same.first().filter(|_| !live(&new)) {
         if old.origin.file.is_some() && old.origin != new.origin {
@@ -188,6 +189,18 @@ pub(crate) fn twice(object: &ObjectRef, old: &Origin, new: &Origin) -> Gap {
         needs: None,
         code: None,
     }
+}
+
+/// Whether live pods of one spec have all else in common that makes them one workload.
+fn is_like(a: &Workload, b: &Workload) -> bool {
+    !a.pods.is_empty() && !b.pods.is_empty() && a.object == b.object && a.group == b.group
+}
+
+/// Adds live pods to those of the same workload.
+fn join(old: &mut Workload, mut new: Workload) {
+    // A Service may select only some of the pods by a label of their own; what all have is kept.
+    old.labels.retain(|label, value| new.labels.get(label) == Some(value));
+    old.pods.append(&mut new.pods);
 }
 
 /// Takes over what only the controller's object says.

@@ -12,7 +12,6 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::interrupt::Interrupt;
-use super::slim;
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -84,7 +83,7 @@ enum Again {
     Once,
 }
 
-type Parse = fn(&[u8]) -> serde_json::Result<Value>;
+pub(super) type Parse = fn(&[u8]) -> serde_json::Result<Value>;
 
 impl Api {
     pub(super) fn new(client: kube::Client, deadline: Instant, interrupt: Interrupt) -> Self {
@@ -115,7 +114,13 @@ impl Api {
     /// gives none, and the part before the failure otherwise.
     ///
     /// The token of a page expires after minutes, and then the list begins anew, once.
-    pub(super) async fn list(&self, path: &str, query: &str, mut each: impl FnMut(Page)) -> Option<Failed> {
+    pub(super) async fn list(
+        &self,
+        path: &str,
+        query: &str,
+        parse: Parse,
+        mut each: impl FnMut(Page),
+    ) -> Option<Failed> {
         let mut tokens = BTreeSet::new();
         let mut next = String::new();
         let mut size = PAGE;
@@ -128,7 +133,7 @@ impl Api {
             if !next.is_empty() {
                 page = format!("{page}&continue={}", encoded(&next));
             }
-            let mut list = match self.read(&page, ANSWER, slim::from_slice).await {
+            let mut list = match self.read(&page, ANSWER, parse).await {
                 Ok(list) => list,
                 Err(Failed::TooLarge) if size > 1 => {
                     size = (size / 10).max(1);

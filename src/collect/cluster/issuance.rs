@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::api::{Api, Failed, Page, is_name};
 use super::lists::{Kind, forbidden, missed};
+use super::slim;
 use super::{in_order, text, why};
 use crate::collect::assemble::{Object, assemble};
 use crate::collect::keyring::Keyring;
@@ -97,7 +98,7 @@ pub(super) async fn list(api: &Api, kind: &'static Kind, namespace: Option<&str>
         Page::Anew => items.clear(),
         Page::Items(some) => items.extend(some.into_iter().filter_map(|item| typed(item, kind))),
     };
-    let failed = api.list(&kind.path(namespace), "", each).await;
+    let failed = api.list(&kind.path(namespace), "", slim::from_slice, each).await;
     Listed { kind, items, failed }
 }
 

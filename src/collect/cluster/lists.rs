@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::api::{Api, Failed, Page, encoded};
+use super::api::{Api, Failed, Page, Parse, encoded};
 use super::rights::Rights;
-use super::{in_order, text, why};
+use super::{in_order, slim, text, why};
 use crate::collect::assemble::{Object, Part};
 use crate::evidence::{Evidence, Gap};
 
@@ -145,8 +145,9 @@ async fn one(
         return List { failed: Some(Failed::Forbidden), ..list };
     }
     let version = kind.api_version();
+    let parse: Parse = if kind.kind == "Pod" { slim::pods } else { slim::from_slice };
     let failed = api
-        .list(&kind.path(namespace), &query, |page| match page {
+        .list(&kind.path(namespace), &query, parse, |page| match page {
             Page::Anew => list = new(),
             Page::Items(items) => {
                 list.begun = true;

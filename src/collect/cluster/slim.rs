@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 /// The annotation with the whole object once more.
@@ -27,8 +28,21 @@ const DROPPED: [&str; 9] = [
 /// # Errors
 /// When it is no JSON, or nested too deep.
 pub(super) fn from_slice(bytes: &[u8]) -> serde_json::Result<Value> {
+    read(bytes, Of::Any)
+}
+
+/// Reads a list of pods, most of which have the spec of another one: a `spec` stays the JSON text that it is, and of a `status`
+/// the conditions are passed over.
+///
+/// # Errors
+/// As [`from_slice`]; a spec may be nested as deep as it likes.
+pub(super) fn pods(bytes: &[u8]) -> serde_json::Result<Value> {
+    read(bytes, Of::Pods)
+}
+
+fn read(bytes: &[u8], of: Of) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Slim { drop: false }.deserialize(&mut deserializer)?;
+    let value = Slim { drop: false, of }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -36,6 +50,37 @@ pub(super) fn from_slice(bytes: &[u8]) -> serde_json::Result<Value> {
 struct Slim {
     /// Whether an object or a list is passed over; it becomes null.
     drop: bool,
+    of: Of,
+}
+
+/// What is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Any,
+    /// A list of pods.
+    Pods,
+    /// Its items.
+    Items,
+    /// One of them.
+    Pod,
+    /// The status of one.
+    Status,
+}
+
+impl Of {
+    /// What the field of this name has.
+    fn field(self, name: &str) -> Of {
+        match (self, name) {
+            (Of::Pods, "items") => Of::Items,
+            (Of::Pod, "status") => Of::Status,
+            _ => Of::Any,
+        }
+    }
+
+    /// What an element has.
+    fn element(self) -> Of {
+        if self == Of::Items { Of::Pod } else { Of::Any }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Slim {
@@ -87,7 +132,8 @@ impl<'de> Visitor<'de> for Slim {
             return Ok(Value::Null);
         }
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Slim { drop: false })? {
+        let of = self.of.element();
+        while let Some(item) = items.next_element_seed(Slim { drop: false, of })? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -104,8 +150,13 @@ impl<'de> Visitor<'de> for Slim {
                 fields.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let drop = DROPPED.contains(&name.as_str());
-            let value = fields.next_value_seed(Slim { drop })?;
+            if self.of == Of::Pod && name == "spec" {
+                let text = fields.next_value::<&RawValue>()?.get();
+                map.insert(name, Value::String(text.into()));
+                continue;
+            }
+            let drop = DROPPED.contains(&name.as_str()) || self.of == Of::Status && name == "conditions";
+            let value = fields.next_value_seed(Slim { drop, of: self.of.field(&name) })?;
             if !(drop && value.is_null()) {
                 map.insert(name, value);
             }
@@ -131,6 +182,21 @@ mod tests {
         kept["annotations"] = json!({});
         given["annotations"][TWICE] = json!("{}");
         assert_eq!(from_slice(given.to_string().as_bytes()).unwrap(), kept);
+    }
+
+    #[test]
+    fn the_spec_of_a_pod_stays_text() {
+        let pod = json!({"metadata": {"labels": {"spec": "a"}}, "status": {"phase": "Running", "conditions": [{}]}});
+        let mut given = json!({"kind": "PodList", "spec": {"a": 1}, "items": [pod, {}]});
+        let text = r#"{"nodeName": "a",  "containers": [null, "\u00e4"]}"#;
+        given["items"][0]["spec"] = json!("@SPEC@");
+        let given = given.to_string().replace("\"@SPEC@\"", text);
+        let read = pods(given.as_bytes()).unwrap();
+        assert_eq!(read["items"][0]["spec"], text);
+        assert_eq!(read["items"][0]["metadata"]["labels"]["spec"], "a");
+        assert_eq!(read["items"][0]["status"], json!({"phase": "Running"}));
+        assert_eq!((&read["spec"], &read["items"][1]), (&json!({"a": 1}), &json!({})));
+        assert!(pods(b"{\"items\": [{\"spec\": {\"a\": }}]}").is_err());
     }
 
     #[test]
