@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod chain;
 mod check;
 pub mod client;
+pub mod connection;
 pub mod document;
 pub mod environment;
 pub mod key;
@@ -28,8 +29,12 @@ pub mod wiring;
 
 pub use check::{Case, Check, Confidence, Fact, Finding, Findings, Severity, Subject};
 
+use std::collections::BTreeSet;
+
+use crate::diagnose::causes::Cause;
 use crate::diagnose::edit::Edit;
-use crate::ray::parties;
+use crate::judge::{Judged, Verdict};
+use crate::ray::{Model, parties};
 
 /// THE table. Codes and names are for ever.
 pub static CHECKS: &[&Check] = &[
@@ -129,12 +134,15 @@ pub static CHECKS: &[&Check] = &[
     &kuberay::two_designs::CHECK,
     &kuberay::not_obeyed::CHECK,
     &kuberay::operator_names::CHECK,
+    &kuberay::wait_for_ever::CHECK,
+    &kuberay::left_open::CHECK,
     &permissions::secrets::CHECK,
     &permissions::pods::CHECK,
     &permissions::resources::CHECK,
+    &connection::unexplained::CHECK,
 ];
 
-/// Runs every check. Findings come sorted by severity, table order and subject; equal ones are merged by the runner.
+/// Runs every check. Findings come sorted by severity, then in the order of the table.
 pub fn examine(case: &Case<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     for check in CHECKS {
@@ -144,17 +152,55 @@ pub fn examine(case: &Case<'_>) -> Vec<Finding> {
     }
     all.iter_mut().for_each(|finding| weigh(case, finding));
     all.iter_mut().for_each(|finding| cert_manager::tell_owner(case, finding));
+    connection::unexplained::tell(case, &mut all);
+    // Each keeps its place in the table among those of its weight.
+    all.sort_by_key(|finding| finding.severity);
     all
+}
+
+/// Connections that fail and are in no finding that counts, and failures without a cause, one line each: what the checks owe.
+/// CON01, which takes what is left, does not count.
+///
+/// Of a connection of parties that have no pods a warning is enough, and no cause is looked for.
+pub fn unexplained(model: &Model, matrix: &[Judged], findings: &[Finding], causes: &[Cause]) -> Vec<String> {
+    let counts = |finding: &&Finding, needed: bool| {
+        let heavy = finding.severity == Severity::Error || !needed && finding.severity == Severity::Warning;
+        heavy && finding.code != connection::unexplained::CHECK.code
+    };
+    let mut lost = Vec::new();
+    let mut broken = false;
+    for (at, (judged, connection)) in matrix.iter().zip(&model.connections).enumerate() {
+        let Verdict::Reject { reason, .. } = judged.effective() else { continue };
+        broken |= connection.needed;
+        if !findings.iter().any(|finding| counts(&finding, connection.needed) && finding.breaks.contains(&at)) {
+            lost.push(format!("{}: {}", connection.id, reason.text()));
+        }
+    }
+    if broken && causes.iter().all(|cause| cause.mends.is_empty()) {
+        lost.push("no cause is told".into());
+    }
+    lost
 }
 
 /// What breaks nothing but groups and Deployments of no pods is no error yet.
 fn weigh(case: &Case<'_>, finding: &mut Finding) {
-    let is_idle = |party: usize| case.model.parties.get(party).is_some_and(|p| parties::is_idle(case.evidence, p));
-    let idle = |at: &usize| case.model.connections.get(*at).is_some_and(|c| is_idle(c.dialer) || is_idle(c.target));
-    if finding.severity == Severity::Error && !finding.breaks.is_empty() && finding.breaks.iter().all(idle) {
-        finding.severity = Severity::Warning;
-        finding.message.push_str(" (it has no pods now: this breaks when it is scaled up)");
+    let idle = |at: &usize| -> BTreeSet<usize> {
+        let ends = case.model.connections.get(*at).map(|c| [c.dialer, c.target]).into_iter().flatten();
+        let is_idle = |p: &usize| case.model.parties.get(*p).is_some_and(|p| parties::is_idle(case.evidence, p));
+        ends.filter(is_idle).collect()
+    };
+    if finding.severity != Severity::Error || finding.breaks.is_empty() {
+        return;
     }
+    let idle: Vec<BTreeSet<usize>> = finding.breaks.iter().map(idle).collect();
+    if idle.iter().any(BTreeSet::is_empty) {
+        return;
+    }
+    let idle: Vec<usize> = idle.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect();
+    finding.severity = Severity::Warning;
+    let (have, are) = if idle.len() == 1 { ("has", "it is") } else { ("have", "they are") };
+    let who = lens::used_by(case.model, &idle);
+    finding.message.push_str(&format!(" ({who} {have} no pods now: this breaks when {are} scaled up)"));
 }
 
 /// The edits of a finding; here so that check authors need one import.

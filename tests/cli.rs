@@ -344,6 +344,23 @@ fn ports_that_are_silent_or_send_garbage() {
 }
 
 #[test]
+fn a_port_that_refuses_fails() {
+    let shut = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ran = run(&["probe", &format!("127.0.0.1:{shut}"), "--timeout", "3s", "-o", "json"]);
+    let report = ran.json();
+    assert_eq!((ran.code, report["verdict"].as_str()), (1, Some("broken")), "{}{}", ran.stdout, ran.stderr);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["code"], "LIV01");
+    let message = finding["message"].as_str().unwrap();
+    assert!(
+        message.contains(&format!("port {shut} of 127.0.0.1")) && message.contains("connection refused"),
+        "{message}"
+    );
+    assert!(!report.to_string().contains("kubectl"), "{report:#}");
+    assert!(!report.to_string().contains("of pod "), "{report:#}");
+}
+
+#[test]
 fn an_interrupted_probe_reports_what_answered_before() {
     // As a Ray port in clear: SETTINGS before anything is said to it.
     let (done, answered) = std::sync::mpsc::channel();

@@ -26,6 +26,10 @@ fn every_fault_gives_its_first_cause() {
             None if fault.name == "forbidden" => first.is_none() && code == Some(3) && report["verdict"] == "unknown",
             None => first.is_none() && code == Some(0) && errors.is_empty() && report["verdict"] == "healthy",
         };
+        let lost = unexplained(&report);
+        if !lost.is_empty() {
+            wrong.push(format!("{}: no error is about {lost:?}", fault.name));
+        }
         if !right {
             let (verdict, expected) = (&report["verdict"], fault.cause);
             wrong.push(format!(
@@ -46,6 +50,24 @@ fn what_is_forbidden_is_named_with_the_right_that_would_show_it() {
     let needs: Vec<&str> = gaps.iter().filter_map(|gap| gap["needs"].as_str()).collect();
     assert!(needs.iter().any(|n| n.contains("secrets") && n.contains("ray-tls-certs")), "{needs:?}");
     assert!(!codes(&report, "error").contains(&"SEC01"), "forbidden is not missing");
+}
+
+/// Connections that fail and are in no error, but for CON01, which takes what is left.
+fn unexplained(report: &Value) -> Vec<&str> {
+    let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
+    let told: Vec<Value> = list(&report["findings"])
+        .iter()
+        .filter(|f| f["severity"] == "error" && f["code"] != "CON01")
+        .flat_map(|f| list(&f["breaks"]))
+        .collect();
+    let rejects = |verdict: &Value| verdict["verdict"] == "reject";
+    let fails = |c: &&Value| match c["observed"]["verdict"].as_str() {
+        Some("reject") => true,
+        Some("accept") => false,
+        _ => rejects(&c["predicted"]["core"]) && rejects(&c["predicted"]["python"]),
+    };
+    let connections = report["connections"].as_array().unwrap().iter();
+    connections.filter(fails).filter(|c| !told.contains(&c["id"])).filter_map(|c| c["id"].as_str()).collect()
 }
 
 fn codes<'r>(report: &'r Value, severity: &str) -> Vec<&'r str> {

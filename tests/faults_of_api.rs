@@ -37,7 +37,9 @@ fn a_list_that_fails_is_named_and_the_rest_is_judged() {
         (Says::body(200, "<html>log in</html>"), "HTML", 1),
         (Says::body(200, r#"{"kind":"ServiceList","items":[{"metadata":{"#), "broken JSON", 1),
         (Says::body(200, r#"{"kind":"ServiceList","items":{}}"#), "no items", 1),
-        (Says::body(200, r#"{"kind":"Status","items":null}"#), "no items", 1),
+        (Says::body(200, r#"{"kind":"Status","items":null}"#), "it answered 200 with a Status and no object", 1),
+        (Says::body(200, r#"{"kind":"Status","items":[],"message":"etcd"}"#), "a Status and no object: etcd", 1),
+        (page("Pod", &[], ""), "a PodList, not a ServiceList", 1),
         (Says::body(200, "[]"), "broken JSON", 1),
         (Says::Reset, "the connection failed", 2),
         (Says::Close, "the connection failed", 2),
@@ -56,6 +58,27 @@ fn a_list_that_fails_is_named_and_the_rest_is_judged() {
         );
         assert!(gaps[0].len() < 500, "{named}");
         assert_eq!(server.times(SERVICES), times, "{named}");
+    }
+}
+
+#[test]
+fn objects_of_another_namespace_or_kind_are_no_evidence() {
+    let service = |namespace: &str| json!({"metadata": {"name": "mine-head-svc", "namespace": namespace}, "spec": {}});
+    let server = Server::start(move |asked| (asked.path == SERVICES).then(|| page("Service", &[service("other")], "")));
+    let seen = server.doctor(&[]);
+    assert_eq!(seen.code, 0, "{}{}", seen.stdout, seen.stderr);
+    let gaps = seen.gaps();
+    assert!(gaps.len() == 1 && gaps[0].contains("has an item of namespace other: it is left out"), "{gaps:?}");
+    let answers = [
+        json!({"kind": "Status", "status": "Failure", "message": "no"}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "ray-tls", "namespace": "ray"}, "data": {}}),
+    ];
+    for answer in answers {
+        let named = answer.to_string();
+        let server = Server::start_tls(move |asked| (asked.path == SECRET).then(|| Says::json(&answer)));
+        let seen = server.doctor(&[]);
+        assert!(seen.gaps().iter().any(|gap| gap.starts_with("Secret ray/ray-tls: ")), "{named}: {:?}", seen.gaps());
+        assert!(!seen.stdout.contains("SEC0"), "{named}: it is not called missing or empty");
     }
 }
 

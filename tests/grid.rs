@@ -1,11 +1,13 @@
 //! Fixtures to findings: every case of `fixtures/grid.json` goes from its files through all pure rooms.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use raytls::checks::{Case, Finding, Severity, examine};
-use raytls::collect::manifests;
+use raytls::checks::{Case, Finding, Severity, examine, unexplained};
+use raytls::collect::{manifests, snapshot};
 use raytls::diagnose::causes::causes;
+use raytls::judge::Verdict;
 use raytls::judge::matrix::judge;
 use raytls::ray::parties::model;
 use serde::Deserialize;
@@ -53,8 +55,34 @@ fn check(row: &Row) -> Option<String> {
     let causes = causes(&model, &evidence, row.now, &matrix, &findings);
     let found: Vec<&str> = causes.iter().map(|c| findings[c.finding].code).collect();
     let (errors, warnings) = (codes(&findings, Severity::Error), codes(&findings, Severity::Warning));
-    let right = found == row.causes && errors == row.errors && warnings == row.warnings;
-    (!right).then(|| format!("{}:\n  causes {found:?}\n  errors {errors:?}\n  warnings {warnings:?}", row.case))
+    let lost = unexplained(&model, &matrix, &findings, &causes);
+    let right = found == row.causes && errors == row.errors && warnings == row.warnings && lost.is_empty();
+    let told = || {
+        format!(
+            "{}:\n  causes {found:?}\n  errors {errors:?}\n  warnings {warnings:?}\n  unexplained {lost:?}",
+            row.case
+        )
+    };
+    (!right).then(told)
+}
+
+#[test]
+fn every_failure_of_a_snapshot_is_explained() {
+    let folder = fixtures().join("snapshots");
+    let mut failing = 0;
+    #[allow(clippy::disallowed_methods)] // the fixtures are read
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let evidence = snapshot::read(&path, &mut std::io::empty()).unwrap();
+        let model = model(&evidence);
+        let matrix = judge(&evidence, &model, evidence.taken_at);
+        let findings = examine(&Case { evidence: &evidence, model: &model, matrix: &matrix, now: evidence.taken_at });
+        let causes = causes(&model, &evidence, evidence.taken_at, &matrix, &findings);
+        let lost = unexplained(&model, &matrix, &findings, &causes);
+        assert!(lost.is_empty(), "{}: {lost:#?}", path.display());
+        failing += matrix.iter().filter(|j| matches!(j.effective(), Verdict::Reject { .. })).count();
+    }
+    assert!(failing > 0, "no snapshot shows a failure");
 }
 
 fn codes(findings: &[Finding], severity: Severity) -> Vec<&'static str> {

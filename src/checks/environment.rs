@@ -19,7 +19,7 @@ use super::{Case, Edits, Finding, Findings};
 use crate::diagnose::edit::{Edit, Slot};
 use crate::evidence::{Container, EnvSource, EnvVariable, Seen};
 use crate::judge::Failure;
-use crate::ray::{Party, Place, Role, Switch, TlsFile};
+use crate::ray::{Access, Party, Place, Role, Switch, TlsFile};
 
 /// The four variables Ray reads.
 pub const VARIABLES: [&str; 4] = ["RAY_USE_TLS", "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"];
@@ -118,6 +118,9 @@ pub fn supply(case: &Case<'_>, party: usize, slot: Slot) -> Edit {
         let file = other.file(slot);
         *index != party
             && other.cluster == here.cluster
+            && has_path(file)
+            && !matches!(file.content, Seen::Absent)
+            && !matches!(file.access, Access::Denied(_))
             && (same_pod(other)
                 || matches!(file.content, Seen::Found(_))
                     && matches!(&file.place, Place::Key { namespace, .. } if *namespace == here.namespace))

@@ -25,7 +25,7 @@ use crate::evidence::{Handshake, Outcome, Seen, Tls};
 use crate::grpc::certificate::Certificate;
 use crate::grpc::verdict::Fault;
 use crate::judge::{Failure, Side, Verdict};
-use crate::ray::handshakes;
+use crate::ray::{Party, handshakes};
 
 /// One port of a party, with every dial of it.
 pub struct Dialled<'e> {
@@ -68,20 +68,18 @@ impl<'e> Dialled<'e> {
         let party = &case.model.parties[self.party];
         let finding = findings.add(self.subject(case), say(&party.id, seen.len(), first));
         for (pod, what) in seen.iter().take(5) {
-            finding.fact("seen", what, format!("port {} of pod {}/{pod}", self.port, party.namespace));
+            let whose = match *pod {
+                "" => party.id.clone(),
+                pod => format!("pod {}/{pod}", party.namespace),
+            };
+            finding.fact("seen", what, format!("port {} of {whose}", self.port));
         }
         Some(finding)
     }
 
     /// The port as the subject of a finding.
     pub fn subject(&self, case: &Case<'_>) -> Subject {
-        let party = &case.model.parties[self.party];
-        Subject {
-            kind: "Port".into(),
-            namespace: Some(party.namespace.clone()),
-            name: format!("{}:{}", party.object.name, self.port),
-            ..Subject::default()
-        }
+        port_of(&case.model.parties[self.party], &self.port.to_string())
     }
 
     /// The failing connections that go to this port.
@@ -141,12 +139,7 @@ fn refused_by_dialers(
         dialers.sort_unstable();
         dialers.dedup();
         let port = port.map_or_else(|| "node port".into(), |port| format!("port {port}"));
-        let subject = Subject {
-            kind: "Port".into(),
-            namespace: Some(party.namespace.clone()),
-            name: format!("{}:{}", party.object.name, port.trim_start_matches("port ")),
-            ..Subject::default()
-        };
+        let subject = port_of(party, port.trim_start_matches("port "));
         let who = format!("{port} of {}", party.id);
         let finding = findings.add(subject, say(&who, &lens::used_by(case.model, &dialers), &reason));
         // Where the stored files are refused as well, the check that reads them carries the fault.
@@ -159,6 +152,17 @@ fn refused_by_dialers(
             (false, false) => restart(case, target),
         };
         finding.breaks = breaks;
+    }
+}
+
+/// A port as the subject of a finding. The groups of one RayCluster are told apart by the names of their parties.
+fn port_of(party: &Party, port: &str) -> Subject {
+    let name = party.id.strip_prefix(&format!("{}/", party.namespace)).unwrap_or(&party.id);
+    Subject {
+        kind: "Port".into(),
+        namespace: Some(party.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        name: format!("{name}:{port}"),
+        ..Subject::default()
     }
 }
 

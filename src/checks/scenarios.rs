@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::staging::{NODES, by_pod_ip, client, container, leaf, live, named, nodes, ray_cluster, set, strip, tls};
-use super::testing::{Ca, Scene, cluster_with};
+use super::testing::{Ca, Scene, cluster_with, unexplained};
 use super::{Severity, examine};
 use crate::diagnose::causes::causes;
 use crate::evidence::{Client, Outcome, Settings};
@@ -17,6 +17,7 @@ const PODS: [(&str, &str, &str); 2] =
 fn diagnosed(scene: &Scene) -> Vec<&'static str> {
     let findings = examine(&scene.case());
     let causes = causes(&scene.model, &scene.evidence, scene.now, &scene.matrix, &findings);
+    assert_eq!(unexplained(scene), Vec::<String>::new());
     causes.iter().map(|cause| findings[cause.finding].code).collect()
 }
 
@@ -196,6 +197,84 @@ fn a_service_that_leads_nowhere_is_not_called_healthy() {
     assert_eq!(rejected, Vec::<String>::new());
     assert!(not_judged.iter().any(|why| why.contains("selects no Ray head")), "{not_judged:?}");
 }
+
+#[test]
+fn a_worker_that_types_a_wrong_port_is_told() {
+    // A headless Service maps nothing, and one that was not seen may lead anywhere but to Ray's other port.
+    for (headless, port) in [(true, "6380"), (true, "10001"), (false, "10001")] {
+        let scene = with_client(&NAMES, |objects| {
+            if headless {
+                service(objects)["spec"]["clusterIP"] = json!("None");
+            } else {
+                objects.retain(|o| o["kind"] != "Service");
+            }
+            let text = objects[1].to_string().replace("ray-head-svc:6379", &format!("ray-head-svc:{port}"));
+            objects[1] = serde_json::from_str(&text).unwrap();
+        });
+        assert_eq!(diagnosed(&scene), ["WIR02"], "{headless} {port}");
+        let finding = examine(&scene.case()).into_iter().find(|f| f.code == "WIR02").unwrap();
+        assert_eq!((finding.subject.kind.as_str(), finding.subject.name.as_str()), ("Deployment", "ray-worker"));
+        assert!(finding.message.contains(&format!("dials ray-head-svc:{port}")), "{}", finding.message);
+        assert!(finding.message.contains("6379"), "{}", finding.message);
+    }
+}
+
+#[test]
+fn who_has_no_pods_is_named_and_errors_come_first() {
+    let scene = with_client(&NAMES, |objects| {
+        objects[1]["spec"]["replicas"] = json!(0);
+        set(&mut objects[1], "RAY_USE_TLS", None);
+        strip(&mut objects[4]);
+    });
+    let findings = examine(&scene.case());
+    let worker = findings.iter().find(|f| f.code == "ENV01").unwrap();
+    assert_eq!(worker.severity, Severity::Warning);
+    assert!(
+        worker.message.ends_with("(ray/ray-worker has no pods now: this breaks when it is scaled up)"),
+        "{}",
+        worker.message
+    );
+    assert_eq!(findings[0].code, "CLI01", "an error comes before the warning of a check that stands before it");
+    assert!(findings.is_sorted_by_key(|f| f.severity));
+}
+
+#[test]
+fn ports_of_the_groups_of_one_cluster_are_told_apart() {
+    let ca = Ca::new("ca");
+    let pair = leaf(&ca, &["demo-head-svc.ray.svc.cluster.local", "127.0.0.1", "10.0.0.5", "10.0.0.6"]);
+    let mut cluster = ray_cluster();
+    cluster["spec"]["headGroupSpec"]["rayStartParams"] = json!({"node-manager-port": "6400"});
+    cluster["spec"]["workerGroupSpecs"][0]["rayStartParams"] = json!({"node-manager-port": "6400"});
+    let objects = vec![cluster, super::testing::tls_secret("ray-tls", &pair, &ca.pem)];
+    let mut scene = live(objects, &[("demo", "demo-head-0", "10.0.0.5")]);
+    let pod = scene.evidence.workloads.iter().find_map(|w| w.pods.first().cloned()).unwrap();
+    let group = scene.evidence.workloads.iter_mut().find(|w| w.group.as_ref().is_some_and(|g| !g.head)).unwrap();
+    let ips = vec!["10.0.0.6".parse().unwrap()];
+    group.pods.push(crate::evidence::Pod { name: "demo-small-0".into(), ips, ..pod });
+    let scene = scene.again().see("demo-head-0", 6400, Outcome::Refused).see("demo-small-0", 6400, Outcome::Refused);
+    let findings: Vec<_> = examine(&scene.case()).into_iter().filter(|f| f.code == "LIV01").collect();
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    assert_ne!(findings[0].subject, findings[1].subject);
+    assert!(findings.iter().any(|f| f.subject.name.contains("small")), "{findings:#?}");
+}
+
+#[test]
+fn two_secrets_that_changed_are_two_causes() {
+    let (old_ca, new_ca) = (Ca::new("ca"), Ca::new("ca"));
+    let (old, new) = (leaf(&old_ca, &NODES), leaf(&new_ca, &NODES));
+    let mut objects = by_pod_ip();
+    let text = objects[1].to_string().replace("ray-tls", "worker-tls");
+    objects[1] = serde_json::from_str(&text.replace("--block", "--node-manager-port=6400 --block")).unwrap();
+    objects.push(super::testing::tls_secret("ray-tls", &new, &new_ca.pem));
+    objects.push(super::testing::tls_secret("worker-tls", &new, &new_ca.pem));
+    let scene = live(objects, &PODS).changed("ray-tls", CHANGED).changed("worker-tls", CHANGED);
+    let served = || tls(&old.certificate, Settings::TimedOut);
+    let scene = scene.see("ray-head-0", 6379, served()).see("ray-worker-0", 6400, served());
+    assert_eq!(diagnosed(&scene), ["ROT01", "ROT01"]);
+    assert_eq!(diagnosed(&scene.restarted("ray-head-0", &new)), ["ROT01"], "what is left after the first is mended");
+}
+
+const CHANGED: &str = "2026-05-20T00:00:00Z";
 
 #[test]
 fn a_port_that_the_service_does_not_have_fails() {

@@ -175,6 +175,17 @@ impl Scene {
         self.again()
     }
 
+    /// The pod was started again today, and its ports serve this.
+    pub(crate) fn restarted(mut self, pod: &str, served: &Pair) -> Scene {
+        let started = self.now - jiff::SignedDuration::from_hours(1);
+        let pods = self.evidence.workloads.iter_mut().flat_map(|w| &mut w.pods).filter(|p| p.name == pod);
+        pods.flat_map(|pod| &mut pod.containers).for_each(|container| container.started_at = Some(started));
+        let own = |h: &&mut Handshake| h.target.pod == pod;
+        let outcome = tls(&served.certificate, Settings::TimedOut);
+        self.evidence.handshakes.iter_mut().filter(own).for_each(|h| h.outcome = outcome.clone());
+        self.again()
+    }
+
     /// The Secret changed at this time.
     pub(crate) fn changed(mut self, secret: &str, at: &str) -> Scene {
         let at: Timestamp = at.parse().unwrap();

@@ -262,6 +262,13 @@ pub(crate) fn only(scene: &Scene, check: &'static Check) -> Finding {
     findings.remove(0)
 }
 
+/// What fails without an error among the findings that is about it, and failures of which no cause is told.
+pub(crate) fn unexplained(scene: &Scene) -> Vec<String> {
+    let findings = super::examine(&scene.case());
+    let causes = crate::diagnose::causes::causes(&scene.model, &scene.evidence, scene.now, &scene.matrix, &findings);
+    super::unexplained(&scene.model, &scene.matrix, &findings, &causes)
+}
+
 /// Index of a party by its id.
 pub(crate) fn party(scene: &Scene, id: &str) -> usize {
     scene.model.parties.iter().position(|p| p.id == id).unwrap_or_else(|| panic!("no party {id}"))

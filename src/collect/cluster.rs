@@ -142,7 +142,13 @@ async fn greet(api: &Api, way: &config::Way) -> Result<(), Error> {
         }
         Failed::TimedOut => {
             let seconds = (way.connect.as_secs_f32() * 10.0).round() / 10.0;
-            format!("the API server {url} of {name} did not answer within {seconds} s: {check}")
+            match way.connect.as_millis() {
+                short @ 0..100 => format!(
+                    "the API server {url} of {name} did not answer within {} ms: give it more time by --timeout",
+                    short.max(1)
+                ),
+                _ => format!("the API server {url} of {name} did not answer within {seconds} s: {check}"),
+            }
         }
         Failed::Connect(why) if why.contains("ertificate") => {
             format!(
@@ -248,7 +254,12 @@ async fn look_up(api: &Api, no_secrets: bool, object: &ObjectRef) -> Result<Valu
     let path = format!("/api/v1/namespaces/{}/{plural}/{}", object.namespace, object.name);
     let mut value = api.get(&path).await.map_err(Look::Failed)?;
     // An answer about another object would be taken for this one.
-    if text(&value, "/metadata/name") != object.name || text(&value, "/metadata/namespace") != object.namespace {
+    let own = text(&value, "/kind");
+    let of_kind = own.is_empty() || own == object.kind;
+    if !of_kind
+        || text(&value, "/metadata/name") != object.name
+        || text(&value, "/metadata/namespace") != object.namespace
+    {
         return Err(Look::Failed(Failed::Nonsense("the API server answered with another object".into())));
     }
     if let Value::Object(fields) = &mut value {

@@ -233,7 +233,8 @@ impl<'a> Search<'a> {
     /// Which of two equal explanations comes first: the surer, the graver, then the one nearer to the root.
     fn rank(&self, at: usize) -> (usize, usize, usize, usize) {
         let finding = &self.findings[at];
-        let group = ["DOC", "CM", "SEC", "MNT", "ENV", "KBR", "CLI", "KEY", "CRT", "ROT", "CHN", "NAM", "LIV", "PRM"];
+        let group =
+            ["DOC", "CM", "SEC", "MNT", "ENV", "KBR", "CLI", "WIR", "KEY", "CRT", "ROT", "CHN", "NAM", "LIV", "PRM"];
         let group = group.iter().position(|g| finding.code.starts_with(g)).unwrap_or(group.len());
         (finding.severity as usize, finding.confidence as usize, group, at)
     }

@@ -356,6 +356,9 @@ fn issue(evidence: &Evidence, model: &mut Model, namespace: &str, name: &str) {
             }
             let ordered = match (order, key, &file.content) {
                 (Some(order), Some(key), Seen::Found(_)) => Some(issuance::contents(evidence, order, key)),
+                (Some(order), Some(key), _) if issuance::no_ca(evidence, order).is_some() => {
+                    Some(issuance::contents_by_ca(evidence, order, key))
+                }
                 _ => None,
             };
             match ordered {

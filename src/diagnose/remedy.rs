@@ -1,9 +1,11 @@
 //! From edits to steps that a person can paste, with the real names in them.
 
+mod access;
 mod authorities;
 mod clocks;
 mod commands;
 mod issuance;
+mod operator;
 mod policies;
 mod services;
 
@@ -34,7 +36,23 @@ pub(super) fn of(model: &Model, evidence: &Evidence, edits: &[Edit]) -> Remedy {
     // What starts pods again comes after what they should read.
     let (restarts, others): (Vec<_>, Vec<_>) =
         steps.into_iter().partition(|s| s.text.starts_with(RESTART) || s.text.starts_with(RESTART_ALL));
-    Remedy { steps: others.into_iter().chain(restarts).collect() }
+    let steps = others.into_iter().chain(restarts);
+    match evidence.mode {
+        Mode::Manifests => Remedy { steps: steps.map(in_manifests).collect() },
+        Mode::Files | Mode::Live | Mode::Shell => Remedy { steps: steps.collect() },
+    }
+}
+
+/// A step where there are manifests and no cluster was looked at: nothing that runs is changed, the manifest is.
+fn in_manifests(step: RemedyStep) -> RemedyStep {
+    const CHANGES: [&str; 6] =
+        [" set env ", " set selector ", " patch ", " edit ", " rollout restart ", " replace --force "];
+    let text = match step.text.strip_prefix(RESTART) {
+        Some(rest) => format!("After the next apply see that the pods are started again{rest}"),
+        None => step.text,
+    };
+    let changes = |command: &String| command.contains(" delete pod ") || CHANGES.iter().any(|c| command.contains(c));
+    RemedyStep { text, command: step.command.filter(|command| !changes(command)), ..step }
 }
 
 const RESTART: &str = "Start the pods again";
@@ -44,12 +62,12 @@ const PROCESS: &str = "Process";
 
 fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> {
     let party = |at: &usize| model.parties.get(*at);
-    if let Some(steps) = injected(model, edit) {
+    if let Some(steps) = injected(model, edit).or_else(|| access::readable(model, edit)) {
         return steps;
     }
     match edit {
         Edit::SetSwitch { party: at, on } => party(at).map_or_else(Vec::new, |p| switch(model, evidence, p, *on)),
-        Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(evidence, p, *slot)),
+        Edit::Provide { party: at, slot } => party(at).map_or_else(Vec::new, |p| provide(model, evidence, p, *slot)),
         Edit::Share { party: at, slot, from } => match (party(at), party(from)) {
             (Some(p), Some(other)) => share(p, other, *slot),
             _ => Vec::new(),
@@ -59,15 +77,7 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
         }
         Edit::Reissue { certificate, fixes } => reissue(model, evidence, certificate, fixes),
         Edit::Trust { party: at, issuer_of } => match (party(at), party(issuer_of)) {
-            (Some(p), Some(other)) => {
-                let text = format!(
-                    "Put the CA of {} into the trust file of {} ({}), beside what is there: one PEM block after the other, each with its final newline",
-                    other.id,
-                    p.id,
-                    place_of(p, Slot::Trust)
-                );
-                vec![text_step(text), restart(p)]
-            }
+            (Some(p), Some(other)) => vec![authorities::both(evidence, p, other), restart(p)],
             _ => Vec::new(),
         },
         Edit::IssueBy { party: at, trusted_by } => match (party(at), party(trusted_by)) {
@@ -116,10 +126,16 @@ fn steps_of(model: &Model, evidence: &Evidence, edit: &Edit) -> Vec<RemedyStep> 
             steps.extend(model.parties.iter().filter(|p| runs(p)).map(restart));
             steps
         }
-        Edit::Restart { party: at } | Edit::Start { party: at } => {
-            party(at).map_or_else(Vec::new, |p| vec![restart(p)])
-        }
+        Edit::Start { party: at } => party(at)
+            .map_or_else(Vec::new, |p| operator::one_design(evidence, p).map_or_else(|| vec![restart(p)], |s| vec![s])),
+        Edit::Restart { party: at } => party(at).map_or_else(Vec::new, |p| vec![restart(p)]),
         Edit::Open { party: at, port } => party(at).map_or_else(Vec::new, |p| {
+            if p.object.kind == "Port" {
+                return vec![text_step(format!(
+                    "Start what should listen on port {port} of {}, or dial another port",
+                    p.id
+                ))];
+            }
             let name = pod_or_workload(p);
             let command = format!("kubectl -n {} logs {name} -c {} --tail=50", p.namespace, p.container);
             vec![RemedyStep {
@@ -252,12 +268,18 @@ fn whole_secret(evidence: &Evidence, party: &Party) -> Option<RemedyStep> {
     Some(RemedyStep { text, command: Some(command), patch: None })
 }
 
-fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Vec<RemedyStep> {
+fn provide(model: &Model, evidence: &Evidence, party: &Party, slot: Slot) -> Vec<RemedyStep> {
     if let Some(steps) = issuance::provide(evidence, party, slot) {
         return steps;
     }
-    if let Some(step) = whole_secret(evidence, party) {
+    if let Some(step) = operator::mount(model, evidence, party, slot) {
         return vec![step, restart(party)];
+    }
+    if let Some(step) = whole_secret(evidence, party) {
+        return std::iter::once(step)
+            .chain(issuance::perhaps_ordered(evidence, party, slot))
+            .chain([restart(party)])
+            .collect();
     }
     let file = party.file(slot);
     let wanted = match slot {
@@ -341,33 +363,11 @@ fn reissue(model: &Model, evidence: &Evidence, certificate: &str, fixes: &[Fix])
     });
     let what: Vec<&str> = what.collect();
     let mut steps = match fixes {
-        [Fix::Chain] => vec![append_chain(&holders)],
+        [Fix::Chain] => vec![authorities::append_chain(&holders)],
         _ => vec![issue(evidence, &holders, &format!("Issue the certificate again with {}", what.join(", ")), &[])],
     };
     steps.extend(holders.into_iter().map(restart));
     steps
-}
-
-/// The leaf itself is good, so it stays: the intermediate goes behind it.
-fn append_chain(holders: &[&Party]) -> RemedyStep {
-    let stored = holders.iter().find_map(|p| match &p.certificate.place {
-        Place::Key { kind: SourceKind::Secret, namespace, name, key: Some(key), .. } => Some((namespace, name, key)),
-        _ => None,
-    });
-    // `awk 1` ends the last line of each file, which `cat` would join with the next.
-    let command = stored.map(|(namespace, name, key)| {
-        format!(
-            "kubectl -n {namespace} get secret {name} -o jsonpath='{{.data.{}}}' | base64 -d > leaf.pem\n\
-             awk 1 leaf.pem intermediate.pem > chain.pem\n\
-             kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"{key}\\\":\\\"$(base64 < chain.pem | tr -d '\\n')\\\"}}}}\"",
-            key.replace('.', "\\.")
-        )
-    });
-    RemedyStep {
-        text: "Append the intermediate certificate (intermediate.pem here) to the certificate file: the leaf first, then the intermediate".into(),
-        command,
-        patch: None,
-    }
 }
 
 /// The openssl and kubectl lines that issue a leaf again and put it where it is read.
@@ -484,20 +484,4 @@ fn text_step(text: impl Into<String>) -> RemedyStep {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checks::names::head_pod_address::CHECK;
-    use crate::checks::staging::{by_pod_ip, live, named};
-
-    #[test]
-    fn no_step_asks_for_the_ip_of_a_pod_that_another_step_restarts() {
-        let mut objects = by_pod_ip();
-        objects.push(named(&["ray-head-svc", "127.0.0.1"]));
-        let scene = live(objects, &[("ray-head", "ray-head-0", "10.0.0.5")]);
-        let edits: Vec<Edit> = scene.run(&CHECK).into_iter().flat_map(|finding| finding.edits).collect();
-        let remedy = of(&scene.model, &scene.evidence, &edits);
-        let all = format!("{:?}", remedy.steps);
-        assert!(all.contains("status.podIP") && all.contains("rollout restart"), "{all}");
-        assert!(!all.contains("10.0.0.5"), "{all}");
-    }
-}
+mod tests;

@@ -120,6 +120,9 @@ pub struct RayResource {
     pub autoscaler: Option<super::Container>,
     /// `spec.tlsOptions.enabled`.
     pub operator_tls: bool,
+    /// Whether there is a `spec.tlsOptions` that does not say `enabled`, which KubeRay takes for no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_left_open: bool,
 }
 
 impl Service {

@@ -125,7 +125,10 @@ impl<'a> Judge<'a> {
         let freed =
             observe::is_freed(model, at, stuck) || ray::is_starting(self.evidence, &model.parties[connection.target]);
         let led = connection.misdirected.is_none() && model.before.as_ref().is_some_and(|before| before.astray[at]);
-        let within = (!led).then(|| inside::connection(self.evidence, model, connection, judged, freed)).flatten();
+        // What a pod saw that is started again does not hold of the next one.
+        let replaced = model.parties[connection.dialer].restarted;
+        let within =
+            (!led && !replaced).then(|| inside::connection(self.evidence, model, connection, judged, freed)).flatten();
         let told = within.as_ref().map(|seen| seen.pods.clone()).unwrap_or_default();
         let [core, python] = self.rules(model, connection);
         let see = |sides: &[Rc<Side>], rules| observe::connection(self.evidence, model, at, sides, freed, &told, rules);

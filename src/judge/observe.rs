@@ -13,12 +13,13 @@ use super::predict::{self, combine};
 use super::side::{self, Chain, Loaded, Side};
 use super::{Failure, Side as By, Verdict};
 
-/// Whether an edit made void what was seen of a connection.
+/// Whether an edit made void what was seen of a connection. That the dialer starts again changes nothing of what the target serves:
+/// a dialer reads its files anew for each channel.
 pub(super) fn is_void(model: &Model, index: usize) -> bool {
     let (Some(before), Some(at)) = (&model.before, model.connections.get(index)) else { return false };
     let (dialer, target) = (&model.parties[at.dialer], &model.parties[at.target]);
     let touched = dialer.touched || target.touched;
-    dialer.restarted || target.restarted || (touched && before.explained[index])
+    target.restarted || (touched && before.explained[index])
 }
 
 /// Whether an edit lets the target of a connection get up, so that its closed ports say nothing.
@@ -77,15 +78,23 @@ fn by_pod<'h>(handshakes: Vec<&'h Handshake>, leaf: Option<&str>) -> Vec<&'h Han
     chosen
 }
 
+/// Whose port was dialled: `pod ray-head-0`, or the host that was typed.
+fn whose(handshake: &Handshake) -> String {
+    match handshake.target.pod.as_str() {
+        "" => handshake.target.host.clone(),
+        pod => format!("pod {pod}"),
+    }
+}
+
 /// Why a port did not speak at all.
 fn closed(handshake: &Handshake) -> Option<String> {
     let port = handshake.target.port;
-    let pod = &handshake.target.pod;
+    let whose = whose(handshake);
     match &handshake.outcome {
-        Outcome::Refused => Some(format!("port {port} of pod {pod} refuses connections: nothing listens there")),
-        Outcome::TimedOut { step } => Some(format!("port {port} of pod {pod} did not answer ({step})")),
-        Outcome::Closed { step } => Some(format!("port {port} of pod {pod} closed the connection at once ({step})")),
-        Outcome::Unreachable(why) => Some(format!("port {port} of pod {pod} cannot be reached: {why}")),
+        Outcome::Refused => Some(format!("port {port} of {whose} refuses connections: nothing listens there")),
+        Outcome::TimedOut { step } => Some(format!("port {port} of {whose} did not answer ({step})")),
+        Outcome::Closed { step } => Some(format!("port {port} of {whose} closed the connection at once ({step})")),
+        Outcome::Unreachable(why) => Some(format!("port {port} of {whose} cannot be reached: {why}")),
         Outcome::Garbage(_)
         | Outcome::PlainHttp
         | Outcome::PlainGrpc
@@ -106,7 +115,7 @@ fn spoken(
     rules: Rules<'_>,
 ) -> Option<Verdict> {
     let port = handshake.target.port;
-    let pod = &handshake.target.pod;
+    let whose = whose(handshake);
     let tls_on = match dialer.switch.found() {
         Some(switch) => *switch == Switch::On,
         None => return None,
@@ -118,18 +127,18 @@ fn spoken(
         Outcome::Tls(_) if !tls_on => reject(By::Target, Failure::Switches { tls: By::Target }),
         outcome @ Outcome::PlainHttp if is_plain_by_design(target, port, outcome) => Some(Verdict::Accept),
         Outcome::PlainHttp => {
-            reject(By::Dialer, Failure::Port(format!("port {port} of pod {pod} speaks HTTP/1, not gRPC")))
+            reject(By::Dialer, Failure::Port(format!("port {port} of {whose} speaks HTTP/1, not gRPC")))
         }
         Outcome::Garbage(hex) => reject(
             By::Dialer,
-            Failure::Port(format!("port {port} of pod {pod} sends {hex}, which is neither TLS nor gRPC")),
+            Failure::Port(format!("port {port} of {whose} sends {hex}, which is neither TLS nor gRPC")),
         ),
         Outcome::Tls(tls) => {
             let rules = [rules.by_clock(dialer.clock), rules.by_clock(target.clock)];
             tls_verdict(at, handshake, tls, target, ours, theirs, rules)
         }
         Outcome::TlsFailed(why) => {
-            Some(Verdict::CannotTell(format!("the TLS handshake with port {port} of pod {pod} failed: {why}")))
+            Some(Verdict::CannotTell(format!("the TLS handshake with port {port} of {whose} failed: {why}")))
         }
         Outcome::NotPossible(_)
         | Outcome::Refused
@@ -169,7 +178,7 @@ fn tls_verdict(
     let named = served.first().map_or(Grpc::Accept, |leaf| side::covers(leaf, &hosts, by_dialer.profile));
     let server = predict::worst([chain, named].into_iter());
     if tls.alpn.as_deref() != Some("h2") {
-        let text = format!("port {} of pod {} does not choose ALPN h2", handshake.target.port, handshake.target.pod);
+        let text = format!("port {} of {} does not choose ALPN h2", handshake.target.port, whose(handshake));
         return Some(Verdict::Reject { by: By::Dialer, reason: Failure::Port(text) });
     }
     Some(combine(server, accepted(handshake, tls, ours, theirs, by_target)))
@@ -192,13 +201,10 @@ fn accepted(handshake: &Handshake, tls: &Tls, ours: &Side, theirs: &Side, rules:
             Grpc::Accept | Grpc::CannotTell(_) => Grpc::Reject(Reason {
                 fault: Fault::Other,
                 certificate: None,
-                text: format!("pod {} refuses the client certificate; its gRPC log says why", handshake.target.pod),
+                text: format!("{} refuses the client certificate; its gRPC log says why", whose(handshake)),
                 words: Some("Socket closed".into()),
             }),
         },
-        _ => Grpc::CannotTell(format!(
-            "what pod {} says to the dialer's own certificate was not seen",
-            handshake.target.pod
-        )),
+        _ => Grpc::CannotTell(format!("what {} says to the dialer's own certificate was not seen", whose(handshake))),
     }
 }

@@ -81,7 +81,17 @@ pub enum Contents {
 /// What cert-manager writes under a key (cert-manager 1.21, `internal/controller/certificates` and the issuers' `Sign`):
 /// `ca.crt` of a self-signed certificate is itself, of a CA issuer the root above it, of an ACME issuer nothing.
 pub fn contents(evidence: &Evidence, order: &Order, key: &str) -> Contents {
-    let issued = issue(evidence, order, 0);
+    under(key, issue(evidence, order, 0))
+}
+
+/// As [`contents`], once the issuer signs with a CA: [`no_ca`].
+pub fn contents_by_ca(evidence: &Evidence, order: &Order, key: &str) -> Contents {
+    let ca =
+        authority(&format!("the CA of {}", order.issuer.object(&order.object.namespace)), evidence.taken_at, false);
+    under(key, Issued { chain: vec![leaf(evidence, order, Some(&ca))], root: Seen::Found(ca) })
+}
+
+fn under(key: &str, issued: Issued) -> Contents {
     match key {
         "tls.crt" => Contents::Certificates(issued.chain),
         "tls.key" => Contents::Key,
@@ -126,6 +136,35 @@ pub fn ca_namespace(issuer: &Issuer) -> &str {
     if issuer.object.namespace.is_empty() { CLUSTER_NAMESPACE } else { &issuer.object.namespace }
 }
 
+/// The CA behind an order with which cert-manager signs nothing, for it is no CA (`pkg/issuer/ca/setup.go`: `certificate is not
+/// a CA`): the Certificate that makes it without `isCA`, or else the Secret that holds it. None where all are CAs or were not seen.
+pub fn no_ca<'e>(evidence: &'e Evidence, order: &'e Order) -> Option<NoCa<'e>> {
+    let mut order = order;
+    for _ in 0..DEPTH {
+        let Seen::Found(Issuer { kind: IssuerKind::Ca { secret }, .. }) = issuer(evidence, order) else { return None };
+        let namespace = ca_namespace(issuer(evidence, order).found()?);
+        if let Seen::Found(stored) = evidence.secret(namespace, secret) {
+            let first = parsed(&stored.data.get("tls.crt")?.facts).into_iter().next()?;
+            return (first.ca != Some(true)).then_some(NoCa::Stored(&stored.object));
+        }
+        let maker = evidence.issuance.orders(namespace, secret).next()?;
+        if !maker.is_ca {
+            return Some(NoCa::Ordered(maker));
+        }
+        order = maker;
+    }
+    None
+}
+
+/// What an issuer has instead of a CA.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoCa<'e> {
+    /// A Certificate without `isCA: true` orders it.
+    Ordered(&'e Order),
+    /// It is in this Secret.
+    Stored(&'e ObjectRef),
+}
+
 /// What an order comes to.
 struct Issued {
     /// `tls.crt`: the certificate, and those between it and the root.
@@ -137,7 +176,7 @@ struct Issued {
 fn issue(evidence: &Evidence, order: &Order, depth: usize) -> Issued {
     let of_issuer = |what: &str| {
         let id = format!("the {what} of {}", order.issuer.object(&order.object.namespace));
-        authority(&id, evidence.taken_at)
+        authority(&id, evidence.taken_at, true)
     };
     let kind = issuer(evidence, order).map(|issuer| (&issuer.kind, ca_namespace(issuer)));
     let (signers, root) = match kind {
@@ -210,8 +249,8 @@ fn leaf(evidence: &Evidence, order: &Order, issuer: Option<&Certificate>) -> Cer
     })
 }
 
-/// A CA of which nothing was seen: by assumption it vouches for what it signs.
-fn authority(id: &str, now: Timestamp) -> Certificate {
+/// A CA that by assumption vouches for what it signs; a stranger where nothing was seen of it.
+fn authority(id: &str, now: Timestamp, is_stranger: bool) -> Certificate {
     Certificate::predicted(predicted::Order {
         id,
         common_name: Some(id),
@@ -224,7 +263,7 @@ fn authority(id: &str, now: Timestamp) -> Certificate {
         purposes: None,
         ca: true,
         issuer: None,
-        is_stranger: true,
+        is_stranger,
     })
 }
 

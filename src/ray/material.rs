@@ -440,7 +440,10 @@ mod tests {
         assert!(accepted(&good), "{:#?}", good.matrix);
         assert_eq!(good.codes(), Vec::<&str>::new());
         assert_eq!(of("ray-head-svc", "digital signature").codes(), ["NAM02"]);
-        assert!(!accepted(&of("ray-head-svc,ray-worker", "digital signature,server auth")), "it is no client's");
+        let one_sided = of("ray-head-svc,ray-worker", "digital signature,server auth");
+        assert!(!accepted(&one_sided), "it is no client's");
+        assert_eq!(one_sided.codes(), ["CM08"]);
+        assert_eq!(crate::checks::testing::unexplained(&one_sided), Vec::<String>::new());
     }
 
     #[test]

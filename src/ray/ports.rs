@@ -80,14 +80,14 @@ pub fn is_plain_by_design(target: &Party, port: u16, outcome: &Outcome) -> bool 
     target.object.kind == "Port" && *outcome == Outcome::PlainHttp && plain_by_design(port).is_some()
 }
 
-/// Whether a port spoke at all; if not, what came instead, one clause. A port that did not speak was not checked.
+/// Whether a port gave an answer to judge; if not, what came instead, one clause. A port that did not speak was not checked, but one
+/// that refuses is plainly shut.
 pub fn spoke(outcome: &Outcome) -> Result<(), String> {
     match outcome {
-        Outcome::PlainGrpc | Outcome::PlainHttp | Outcome::Tls(_) | Outcome::TlsFailed(_) => Ok(()),
+        Outcome::Refused | Outcome::PlainGrpc | Outcome::PlainHttp | Outcome::Tls(_) | Outcome::TlsFailed(_) => Ok(()),
         Outcome::Closed { step } => Err(format!("it closed the connection without a byte ({step})")),
         Outcome::Garbage(hex) => Err(format!("it sends neither TLS nor gRPC: {hex}")),
         Outcome::NotPossible(why) => Err(why.to_string()),
-        Outcome::Refused => Err("connection refused: nothing listens there".into()),
         Outcome::TimedOut { step } => Err(format!("no answer in time ({step})")),
         Outcome::Unreachable(why) => Err(why.clone()),
     }

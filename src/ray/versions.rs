@@ -110,6 +110,7 @@ mod tests {
             autoscaling: false,
             autoscaler: None,
             operator_tls: false,
+            tls_left_open: false,
         };
         let mut evidence = Evidence::new(Mode::Live, "test", Default::default());
         evidence.ray_resources = versions.iter().map(resource).collect();

@@ -155,6 +155,29 @@ fn what_is_ordered_is_judged_as_if_it_were_there() {
 }
 
 #[test]
+fn an_issuer_over_what_is_no_ca_signs_nothing() {
+    let mut objects = ordered(|_| ());
+    let at = objects.iter().position(|o| o["kind"] == "Certificate" && o["metadata"]["name"] == "ray-ca").unwrap();
+    objects[at]["spec"].as_object_mut().unwrap().remove("isCA");
+    let scene = Scene::manifests(objects.clone());
+    let (code, subject, step) = cause(&scene);
+    assert_eq!((code, subject.as_str()), ("CM16", "Certificate ray-ca"));
+    assert!(step.contains("isCA: true"), "{step}");
+    assert_eq!(crate::checks::testing::unexplained(&scene), Vec::<String>::new());
+    // Its uses let gRPC take it for a CA; cert-manager does not.
+    objects[at]["spec"]["usages"] = json!(["cert sign"]);
+    assert_eq!(cause(&Scene::manifests(objects)).0, "CM16");
+    // A leaf that is stored already.
+    let pair = crate::checks::testing::Ca::new("x").leaf();
+    let mut objects = ordered(|_| ());
+    objects.retain(|o| o["kind"] != "Certificate" || o["metadata"]["name"] != "ray-ca");
+    objects.push(secret("ray-ca", &[("tls.crt", &pair.certificate), ("tls.key", &pair.key)]));
+    let (code, subject, step) = cause(&Scene::manifests(objects));
+    assert_eq!((code, subject.as_str()), ("CM16", "Secret ray-ca"));
+    assert!(step.contains("CA:TRUE"), "{step}");
+}
+
+#[test]
 fn names_that_are_not_ordered_are_missing() {
     let (code, _, step) = cause(&gated(|c| c["spec"]["dnsNames"] = json!(["ray-worker"])));
     assert_eq!(code, "NAM02");

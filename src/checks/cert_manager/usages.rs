@@ -4,6 +4,7 @@ use crate::checks::{Case, Check, Confidence, Findings, Severity, lens};
 use crate::diagnose::edit::{Edit, Fix, Slot};
 use crate::grpc::verdict::Fault;
 use crate::judge::Failure;
+use crate::ray::Place;
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -47,5 +48,28 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         finding.edits = vec![Edit::Reissue { certificate: leaf.sha256, fixes: vec![Fix::Uses] }];
         finding.breaks = breaks;
         finding.fact("usages", one.order.usages.join(", "), one.order.object.to_string());
+    }
+    by_csi_driver(case, findings);
+}
+
+/// Certificates that cert-manager's CSI driver will make by what a volume asks for.
+fn by_csi_driver(case: &Case<'_>, findings: &mut Findings) {
+    for one in lens::uses(case).into_iter().filter(|u| u.slot == Slot::Certificate) {
+        let Some(leaf) = one.file.hypothetical.as_ref().and_then(|chain| chain.first()) else { continue };
+        let breaks = lens::failing_by(case, |b| {
+            b.at == one.party
+                && matches!(b.failure, Failure::Grpc(reason) if matches!(reason.fault, Fault::KeyUsage | Fault::Purpose))
+        });
+        if breaks.is_empty() || !matches!(one.file.place, Place::Volume(_)) {
+            continue;
+        }
+        let message = format!(
+            "The volume of {} asks cert-manager's CSI driver for usages that will be refused: csi.cert-manager.io/key-usages has to name digital signature, server auth and client auth, or be left out",
+            case.model.parties[one.party].id
+        );
+        let finding = findings.add(lens::workload(&case.model.parties[one.party]), message);
+        finding.confidence = Confidence::Predicted;
+        finding.edits = vec![Edit::Reissue { certificate: leaf.sha256.clone(), fixes: vec![Fix::Uses] }];
+        finding.breaks = breaks;
     }
 }

@@ -57,6 +57,8 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let finding = findings.add(shared.subject.clone(), message);
         if broken.is_empty() {
             finding.severity = Severity::Warning;
+        } else {
+            finding.edits = lens::provide(&shared.uses);
         }
         finding.breaks = broken;
         finding.fact("octets", octets.to_string(), lens::phrase(&shared.subject));
@@ -84,6 +86,7 @@ mod tests {
     fn many_ips_are_an_error_and_fewer_a_warning() {
         let finding = only(&with_ips(1_500), &CHECK);
         assert!(finding.severity == Severity::Error && !finding.breaks.is_empty());
+        assert_eq!(unexplained(&with_ips(1_500)), Vec::<String>::new());
         let near = only(&with_ips(1_200), &CHECK);
         assert_eq!((near.severity, near.breaks.len()), (Severity::Warning, 0));
         assert_eq!(with_ips(1_000).run(&CHECK), []);

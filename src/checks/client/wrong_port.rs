@@ -2,7 +2,7 @@
 
 use crate::checks::{Case, Check, Findings, Severity, lens};
 use crate::diagnose::edit::Edit;
-use crate::ray::{Address, Port, Role};
+use crate::ray::{Address, Connection, Port, Role};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -23,28 +23,43 @@ Authority: Ray documentation *Ray Client*; Ray 2.60 default ports.",
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     for (index, connection) in case.model.connections.iter().enumerate() {
-        let (Address::Typed(host), Some(dialer), Some(target)) =
-            (&connection.address, case.model.parties.get(connection.dialer), case.model.parties.get(connection.target))
-        else {
-            continue;
-        };
-        if target.role != Role::Head || !matches!(dialer.role, Role::Client | Role::Laptop) {
-            continue;
-        }
-        let gcs = gcs_port(case, connection.target);
-        let (from, to, what) = match connection.port {
-            Port::Client(port) if port == gcs && gcs != CLIENT => {
-                (format!("ray://{host}:{port}"), format!("ray://{host}:{CLIENT}"), "the GCS port")
-            }
-            Port::Gcs(port) if port == CLIENT && gcs != CLIENT => {
-                (format!("{host}:{port}"), format!("{host}:{gcs}"), "the Ray Client port")
-            }
-            _ => continue,
-        };
+        let Some(dialer) = case.model.parties.get(connection.dialer) else { continue };
+        let Some(Meant { from, to, what }) = meant(case, connection) else { continue };
         let finding =
             findings.add(lens::workload(dialer), format!("{} dials {from}, which is {what}: {to} is meant", dialer.id));
         finding.edits = vec![Edit::Dial { party: connection.dialer, from, to }];
         finding.breaks = lens::failing_by(case, |b| b.index == index);
+    }
+}
+
+/// An address whose scheme is that of another port.
+pub(in crate::checks) struct Meant {
+    from: String,
+    to: String,
+    what: &'static str,
+}
+
+/// What a client means by an address whose scheme does not fit its port.
+pub(in crate::checks) fn meant(case: &Case<'_>, connection: &Connection) -> Option<Meant> {
+    let (dialer, target) = (case.model.parties.get(connection.dialer)?, case.model.parties.get(connection.target)?);
+    let (Address::Typed(host), Some(other)) = (&connection.address, &connection.misdirected) else { return None };
+    if target.role != Role::Head
+        || !matches!(dialer.role, Role::Client | Role::Laptop)
+        || connection.denied_by.is_some()
+    {
+        return None;
+    }
+    let (gcs, wanted) = (gcs_port(case, connection.target), other.wanted);
+    match connection.port {
+        Port::Client(port) if port == gcs && gcs != wanted => Some(Meant {
+            from: format!("ray://{host}:{port}"),
+            to: format!("ray://{host}:{wanted}"),
+            what: "the GCS port",
+        }),
+        Port::Gcs(port) if port == CLIENT && gcs != CLIENT => {
+            Some(Meant { from: format!("{host}:{port}"), to: format!("{host}:{gcs}"), what: "the Ray Client port" })
+        }
+        _ => None,
     }
 }
 

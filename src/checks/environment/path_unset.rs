@@ -78,8 +78,14 @@ mod tests {
         let mut cluster = ray_cluster();
         let env = &mut cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["env"];
         env.as_array_mut().unwrap().retain(|v| v["name"] != "RAY_TLS_CA_CERT");
-        let findings = Scene::manifests(vec![cluster]).run(&CHECK);
+        let scene = Scene::manifests(vec![cluster]);
+        let findings = scene.run(&CHECK);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].edits.len(), 2);
+        assert_eq!(
+            crate::checks::testing::unexplained(&scene),
+            Vec::<String>::new(),
+            "neither lends the other what it lacks"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::checks::environment::VARIABLES;
 use crate::checks::{Case, Check, Findings, Severity, Subject};
 use crate::diagnose::edit::Edit;
-use crate::evidence::{Container, RayResource};
+use crate::evidence::{Container, Evidence, RayResource};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -23,7 +23,7 @@ Authority: KubeRay 1.7 `ray-operator/controllers/ray/utils/validation.go`; kuber
 
 fn run(case: &Case<'_>, findings: &mut Findings) {
     for resource in case.evidence.ray_resources.iter().filter(|resource| resource.operator_tls) {
-        let places = places(case, resource);
+        let places = places(case.evidence, resource);
         if places.is_empty() {
             continue;
         }
@@ -53,7 +53,7 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
 }
 
 /// What is set by hand, each with where.
-fn places(case: &Case<'_>, resource: &RayResource) -> Vec<String> {
+pub(crate) fn places(evidence: &Evidence, resource: &RayResource) -> Vec<String> {
     let of = |container: &Container, whose: &str| {
         let variables = container.env.iter().map(|v| v.name.as_str()).filter(|name| VARIABLES.contains(name));
         let mut all: Vec<String> = variables.map(|name| format!("{name} in {whose}")).collect();
@@ -63,7 +63,7 @@ fn places(case: &Case<'_>, resource: &RayResource) -> Vec<String> {
         all
     };
     let mut all = Vec::new();
-    for workload in &case.evidence.workloads {
+    for workload in &evidence.workloads {
         // Pods that are there have what the operator gave them.
         let Some(group) = workload.group.as_ref().filter(|_| workload.pods.is_empty()) else { continue };
         if !resource.object.is(&workload.object.namespace, &group.cluster) {

@@ -1,9 +1,10 @@
 //! WIR02: does the port of the Service that is dialled lead to Ray's?
 
-use crate::checks::{Case, Check, Findings, Severity};
+use crate::checks::client::wrong_port;
+use crate::checks::{Case, Check, Findings, Severity, lens};
 use crate::diagnose::edit::Edit;
 use crate::evidence::Service;
-use crate::ray;
+use crate::ray::{self, Address, Port};
 
 /// The check.
 pub static CHECK: Check = Check {
@@ -17,7 +18,8 @@ Why it matters: The connection is refused, or ends at another server. Ray Client
 `Failed to connect to GCS`, as they do when TLS fails, and the certificate is suspected in vain.
 
 Mend it: `targetPort` is the port (or the name of a container port) at which Ray listens: `--port` of the head, 6379 by default, for the GCS;
-`--ray-client-server-port`, 10001 by default, for `ray://`. A headless Service does not map ports: there the dialled port itself counts.
+`--ray-client-server-port`, 10001 by default, for `ray://`. A headless Service does not map ports: there the dialled port itself
+counts, and it is the node or client that has to dial another.
 
 Authority: Kubernetes documentation *Service*, field `targetPort`; seen on real Ray 2.60.0.",
     run,
@@ -41,6 +43,34 @@ fn run(case: &Case<'_>, findings: &mut Findings) {
         let (namespace, name) = (service.object.namespace.clone(), service.object.name.clone());
         finding.edits = vec![Edit::Aim { namespace, name }];
         finding.breaks = connections;
+    }
+    mistyped(case, findings);
+}
+
+/// Nodes and clients that go straight to a port where what they want does not listen. Where the scheme does not fit the port, CLI03
+/// tells it.
+fn mistyped(case: &Case<'_>, findings: &mut Findings) {
+    for (index, connection) in case.model.connections.iter().enumerate() {
+        let (Some(other), Some(typed), Address::Typed(host)) =
+            (&connection.misdirected, connection.port.number(), &connection.address)
+        else {
+            continue;
+        };
+        let Some(dialer) = case.model.parties.get(connection.dialer) else { continue };
+        let told = match ray::service_dialled(case.evidence, case.model, connection) {
+            Some(service) => maps(service, typed) || ray::leads_past(case.evidence, case.model, service, connection),
+            None => ray::is_missing(case.evidence, &dialer.namespace, host),
+        };
+        if told || connection.denied_by.is_some() || wrong_port::meant(case, connection).is_some() {
+            continue;
+        }
+        let scheme = if matches!(connection.port, Port::Client(_)) { "ray://" } else { "" };
+        let from = format!("{scheme}{host}:{typed}");
+        let to = format!("{scheme}{host}:{}", other.wanted);
+        let message = format!("{} dials {from}: {}; {to} is meant", dialer.id, other.text);
+        let finding = findings.add(lens::workload(dialer), message);
+        finding.edits = vec![Edit::Dial { party: connection.dialer, from, to }];
+        finding.breaks = vec![index];
     }
 }
 

@@ -78,6 +78,8 @@ pub(crate) fn resource(kind: &str, root: &Field<'_>, reading: &mut Reading<'_>) 
         autoscaling,
         autoscaler: options.present().then(|| Container { name: "autoscaler".into(), ..container(&options, reading) }),
         operator_tls: cluster.at(reading, &["tlsOptions", "enabled"]).flag(reading),
+        tls_left_open: cluster.get(reading, "tlsOptions").present()
+            && !cluster.at(reading, &["tlsOptions", "enabled"]).present(),
     };
     let made_by = owner(root, reading).filter(|owner| matches!(owner.kind.as_str(), "RayJob" | "RayService"));
     Resource { resource, workloads, made_by }

@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::interrupt::Interrupt;
+use super::lists::Kind;
+use super::slim;
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -83,7 +85,7 @@ enum Again {
     Once,
 }
 
-pub(super) type Parse = fn(&[u8]) -> serde_json::Result<Value>;
+type Parse = fn(&[u8]) -> serde_json::Result<Value>;
 
 impl Api {
     pub(super) fn new(client: kube::Client, deadline: Instant, interrupt: Interrupt) -> Self {
@@ -110,17 +112,19 @@ impl Api {
         self.read(path, limit, |bytes| serde_json::from_slice(bytes)).await
     }
 
-    /// Every object of a list, page by page. `query` is empty, or an encoded selector. What came is whole when this
+    /// Every object of a kind, page by page. `query` is empty, or an encoded selector. What came is whole when this
     /// gives none, and the part before the failure otherwise.
     ///
     /// The token of a page expires after minutes, and then the list begins anew, once.
     pub(super) async fn list(
         &self,
-        path: &str,
+        kind: &Kind,
+        namespace: Option<&str>,
         query: &str,
-        parse: Parse,
         mut each: impl FnMut(Page),
     ) -> Option<Failed> {
+        let path = &kind.path(namespace);
+        let parse: Parse = if kind.kind == "Pod" { slim::pods } else { slim::from_slice };
         let mut tokens = BTreeSet::new();
         let mut next = String::new();
         let mut size = PAGE;
@@ -150,11 +154,15 @@ impl Api {
                 }
                 Err(failed) => return Some(failed),
             };
+            let wanted = format!("{}List", kind.kind);
+            if let Some(other) = list["kind"].as_str().filter(|other| ![wanted.as_str(), "List"].contains(other)) {
+                return Some(Failed::Nonsense(format!("it answered with a {}, not a {wanted}", plain(other))));
+            }
             next = list.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_string();
             match list.get_mut("items").map(Value::take) {
                 Some(Value::Array(items)) => each(Page::Items(items)),
                 // As Go writes a list that was never filled.
-                Some(Value::Null) if list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {}
+                Some(Value::Null) if list["kind"].is_string() => {}
                 _ => return Some(Failed::Nonsense("the answer to a list has no items".into())),
             }
             if next.is_empty() {
@@ -251,14 +259,22 @@ impl Api {
             _ => Again::No,
         };
         let failed = match (status, value) {
+            // A gateway may hide the code of a failure.
+            (StatusCode::OK | StatusCode::CREATED, Ok(value)) if is_status(&value) => {
+                let message = value.get("message").and_then(Value::as_str).unwrap_or("no message");
+                Failed::Nonsense(format!(
+                    "it answered {} with a Status and no object: {}",
+                    status.as_u16(),
+                    plain(message)
+                ))
+            }
             (StatusCode::OK | StatusCode::CREATED, Ok(value)) if value.is_object() => return Ok(value),
             (StatusCode::OK, _) => Failed::Nonsense(format!("it answered with {}", kind_of(&body))),
             (StatusCode::UNAUTHORIZED, _) => Failed::Unauthorized,
             (StatusCode::FORBIDDEN, Ok(_)) => Failed::Forbidden,
             (StatusCode::NOT_FOUND, value) => {
                 // JSON of a gateway says nothing of what is in the cluster.
-                let status = value.is_ok_and(|value| value.get("kind").and_then(Value::as_str) == Some("Status"));
-                Failed::NotFound { status }
+                Failed::NotFound { status: value.is_ok_and(|value| is_status(&value)) }
             }
             (status, Ok(value)) => {
                 let message = value.get("message").and_then(Value::as_str).unwrap_or("no message");
@@ -309,6 +325,11 @@ pub(super) fn encoded(text: &str) -> String {
 pub fn is_name(text: &str) -> bool {
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     !text.is_empty() && text.len() <= 253 && text.chars().all(ok) && text != "." && text != ".."
+}
+
+/// Whether this is what the API server says of a request, and no object.
+fn is_status(value: &Value) -> bool {
+    value.get("kind").and_then(Value::as_str) == Some("Status")
 }
 
 fn not_sent(error: &kube::Error) -> Failed {

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::api::{Api, Failed, Page, is_name};
 use super::lists::{Kind, forbidden, missed};
-use super::slim;
 use super::{in_order, text, why};
 use crate::collect::assemble::{Object, assemble};
 use crate::collect::keyring::Keyring;
@@ -94,12 +93,28 @@ pub(super) struct Listed {
 
 pub(super) async fn list(api: &Api, kind: &'static Kind, namespace: Option<&str>) -> Listed {
     let mut items = Vec::new();
+    let mut strange = false;
     let each = |page| match page {
         Page::Anew => items.clear(),
-        Page::Items(some) => items.extend(some.into_iter().filter_map(|item| typed(item, kind))),
+        Page::Items(some) => {
+            let all = some.len();
+            let right = some.into_iter().filter(|item| is_one(item, kind, namespace));
+            let before = items.len();
+            items.extend(right.filter_map(|item| typed(item, kind)));
+            strange |= items.len() - before < all;
+        }
     };
-    let failed = api.list(&kind.path(namespace), "", slim::from_slice, each).await;
+    let failed = api.list(kind, namespace, "", each).await.or_else(|| {
+        strange.then(|| Failed::Nonsense("its list has items of another kind or namespace: they are left out".into()))
+    });
     Listed { kind, items, failed }
+}
+
+/// Whether an item is of the kind and namespace that were asked for, as far as it says.
+fn is_one(item: &Value, kind: &Kind, namespace: Option<&str>) -> bool {
+    let (own_kind, own_namespace) = (text(item, "/kind"), text(item, "/metadata/namespace"));
+    (own_kind.is_empty() || own_kind == kind.kind)
+        && (own_namespace.is_empty() || namespace.is_none_or(|wanted| own_namespace == wanted))
 }
 
 /// An item with its kind, and without the certificates that requests hold.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::api::{Api, Failed, Page, Parse, encoded};
+use super::api::{Api, Failed, Page, encoded};
 use super::rights::Rights;
-use super::{in_order, slim, text, why};
+use super::{in_order, text, why};
 use crate::collect::assemble::{Object, Part};
 use crate::evidence::{Evidence, Gap};
 
@@ -145,14 +145,13 @@ async fn one(
         return List { failed: Some(Failed::Forbidden), ..list };
     }
     let version = kind.api_version();
-    let parse: Parse = if kind.kind == "Pod" { slim::pods } else { slim::from_slice };
     let failed = api
-        .list(&kind.path(namespace), &query, parse, |page| match page {
+        .list(kind, namespace, &query, |page| match page {
             Page::Anew => list = new(),
             Page::Items(items) => {
                 list.begun = true;
                 let wanted = |item: &Value| only.as_ref().is_none_or(|clusters| owns(item, clusters));
-                let items = items.into_iter().filter_map(|item| list.typed(item, &version));
+                let items = items.into_iter().filter_map(|item| list.typed(item, &version, namespace));
                 let items: Vec<Value> = items.filter(wanted).collect();
                 list.part.add(items.into_iter().map(Object::live).collect());
             }
@@ -162,9 +161,17 @@ async fn one(
 }
 
 impl List {
-    /// An item with its `apiVersion` and `kind`, which typed lists leave out; none for one that is of another kind.
-    fn typed(&mut self, mut item: Value, api_version: &str) -> Option<Value> {
+    /// An item with its `apiVersion` and `kind`, which typed lists leave out; none for one of another kind or namespace.
+    fn typed(&mut self, mut item: Value, api_version: &str, namespace: Option<&str>) -> Option<Value> {
         let kind = self.kind.kind;
+        let own = text(&item, "/metadata/namespace");
+        if let Some(namespace) = namespace.filter(|namespace| !own.is_empty() && own != *namespace) {
+            let own: String = own.chars().take(63).collect();
+            self.strange.get_or_insert_with(|| {
+                format!("the API server's list of namespace {namespace} has an item of namespace {own}: it is left out")
+            });
+            return None;
+        }
         let Value::Object(fields) = &mut item else {
             self.strange
                 .get_or_insert_with(|| "the API server's list has an item that is no object: it is left out".into());

@@ -3,7 +3,57 @@
 use super::super::causes::RemedyStep;
 use super::super::edit::{Slot, certificates};
 use super::{place_of, restart, runs, text_step};
-use crate::ray::{Model, Party};
+use crate::evidence::{Evidence, SourceKind};
+use crate::ray::issuance::owner;
+use crate::ray::{Model, Party, Place};
+
+/// Both CAs in the trust file of a party: its own, and those that another has.
+pub(super) fn both(evidence: &Evidence, party: &Party, other: &Party) -> RemedyStep {
+    let text = format!(
+        "Put the CA of {} into the trust file of {} ({}), beside what is there: one PEM block after the other, each with its final newline",
+        other.id,
+        party.id,
+        place_of(party, Slot::Trust)
+    );
+    let Place::Key { kind, namespace, name, key: Some(key), .. } = &party.trust.place else {
+        return text_step(text);
+    };
+    if let Some(order) = owner(evidence, namespace, name).filter(|_| *kind == SourceKind::Secret) {
+        let text = format!(
+            "{text}. {} writes that Secret and would take it out again: keep both CAs in a Secret or ConfigMap of your own (trust-manager's Bundle does that), and let RAY_TLS_CA_CERT name it",
+            order.object
+        );
+        return text_step(text);
+    }
+    let command = read(&party.trust.place, "has.pem").zip(read(&other.trust.place, "added.pem")).map(|(has, added)| {
+        // `awk 1` ends the last line of each file, which `cat` would join with the next.
+        let write = match kind {
+            SourceKind::Secret => format!(
+                "kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"{key}\\\":\\\"$(base64 < both.pem | tr -d '\\n')\\\"}}}}\""
+            ),
+            // Server-side, so that its other keys stay.
+            SourceKind::ConfigMap => format!(
+                "kubectl -n {namespace} create configmap {name} --from-file={key}=both.pem --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -"
+            ),
+        };
+        format!("{has}\n{added}\nawk 1 has.pem added.pem > both.pem\n{write}")
+    });
+    RemedyStep { text, command, patch: None }
+}
+
+/// The line that writes a stored file to disk.
+fn read(place: &Place, to: &str) -> Option<String> {
+    let Place::Key { kind, namespace, name, key: Some(key), .. } = place else { return None };
+    let field = key.replace('.', "\\.");
+    Some(match kind {
+        SourceKind::Secret => {
+            format!("kubectl -n {namespace} get secret {name} -o jsonpath='{{.data.{field}}}' | base64 -d > {to}")
+        }
+        SourceKind::ConfigMap => {
+            format!("kubectl -n {namespace} get configmap {name} -o jsonpath='{{.data.{field}}}' > {to}")
+        }
+    })
+}
 
 /// What signed a leaf may be an intermediate of the trusted CA that was left out of the file; with a trusted namesake it is not.
 pub(super) fn intermediate(party: &Party, verifier: &Party) -> Option<RemedyStep> {
@@ -48,4 +98,26 @@ pub(super) fn distrust(model: &Model, sha256: &str) -> Vec<RemedyStep> {
         places.join(" and ")
     );
     std::iter::once(text_step(text)).chain(readers.into_iter().map(restart)).collect()
+}
+
+/// The leaf itself is good, so it stays: the intermediate goes behind it.
+pub(super) fn append_chain(holders: &[&Party]) -> RemedyStep {
+    let stored = holders.iter().find_map(|p| match &p.certificate.place {
+        Place::Key { kind: SourceKind::Secret, namespace, name, key: Some(key), .. } => Some((namespace, name, key)),
+        _ => None,
+    });
+    // `awk 1` ends the last line of each file, which `cat` would join with the next.
+    let command = stored.map(|(namespace, name, key)| {
+        format!(
+            "kubectl -n {namespace} get secret {name} -o jsonpath='{{.data.{}}}' | base64 -d > leaf.pem\n\
+             awk 1 leaf.pem intermediate.pem > chain.pem\n\
+             kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"{key}\\\":\\\"$(base64 < chain.pem | tr -d '\\n')\\\"}}}}\"",
+            key.replace('.', "\\.")
+        )
+    });
+    RemedyStep {
+        text: "Append the intermediate certificate (intermediate.pem here) to the certificate file: the leaf first, then the intermediate".into(),
+        command,
+        patch: None,
+    }
 }

@@ -5,7 +5,7 @@ use super::super::edit::{Fix, Slot};
 use super::restart;
 use crate::evidence::issuance::{Certificate as Order, IssuerKind};
 use crate::evidence::{Evidence, Mode, ObjectRef, Seen, SourceKind};
-use crate::ray::issuance::{BadDuration, Red, Trouble, bad_duration, first_red, issuer, owner};
+use crate::ray::issuance::{BadDuration, NoCa, Red, Trouble, bad_duration, first_red, issuer, no_ca, owner};
 use crate::ray::{Model, Party, Place};
 
 /// The Certificate behind the certificate file of the first of these parties that has one.
@@ -20,7 +20,7 @@ pub(super) fn unblock(model: &Model, evidence: &Evidence, namespace: &str, secre
         (Some(step), ..) => vec![step],
         (None, Some(red), _) => vec![mend(evidence, &red)],
         (None, None, Some(bad)) => vec![duration(evidence, order, &bad)],
-        (None, None, None) => Vec::new(),
+        (None, None, None) => no_ca(evidence, order).map(|ca| make_ca(evidence, ca)).into_iter().collect(),
     };
     match evidence.secret(namespace, secret) {
         Seen::Absent => steps.push(RemedyStep {
@@ -113,6 +113,21 @@ pub(super) fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Option<
     }])
 }
 
+/// That a Secret which does not exist may be cert-manager's to make, where its Certificates were not all seen.
+pub(super) fn perhaps_ordered(evidence: &Evidence, party: &Party, slot: Slot) -> Option<RemedyStep> {
+    let Place::Key { kind: SourceKind::Secret, namespace, name, .. } = &party.file(slot).place else { return None };
+    if evidence.mode != Mode::Live || evidence.issuance.listed.contains(namespace) {
+        return None;
+    }
+    Some(RemedyStep {
+        text: format!(
+            "But if cert-manager is to make Secret {namespace}/{name} (its Certificates there were not seen), do not create it by hand: mend the Certificate with this spec.secretName"
+        ),
+        command: Some(format!("kubectl -n {namespace} get certificates -o wide")),
+        patch: None,
+    })
+}
+
 fn of_slot<'e>(evidence: &'e Evidence, party: &'e Party, slot: Slot) -> Option<&'e Order> {
     match &party.file(slot).place {
         Place::Key { kind: SourceKind::Secret, namespace, name, .. } => owner(evidence, namespace, name),
@@ -202,6 +217,22 @@ fn by_ca(evidence: &Evidence, order: &Order) -> Option<RemedyStep> {
         order.object
     );
     Some(change(evidence, order, text, &[("issuerRef", r#"{"name":"ray-ca","kind":"Issuer"}"#.into())]))
+}
+
+/// A CA where an issuer has something else.
+fn make_ca(evidence: &Evidence, ca: NoCa<'_>) -> RemedyStep {
+    match ca {
+        NoCa::Ordered(maker) => {
+            let text = format!("Set spec.isCA of {} to true: only then its issuer signs", maker.object);
+            change(evidence, maker, text, &[("isCA", "true".into())])
+        }
+        NoCa::Stored(secret) => {
+            let text = format!(
+                "Put a CA's certificate (basicConstraints CA:TRUE) and its key into {secret}, as tls.crt and tls.key"
+            );
+            RemedyStep { text, ..RemedyStep::default() }
+        }
+    }
 }
 
 /// A change of a Certificate: a command for a cluster, YAML for a manifest. Values are JSON, which YAML takes too.

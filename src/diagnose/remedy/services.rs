@@ -19,9 +19,10 @@ pub(super) fn aim(model: &Model, evidence: &Evidence, namespace: &str, name: &st
             continue;
         };
         let labels = target.workload.and_then(|at| evidence.workloads.get(at)).map(|w| ray::words(&w.labels));
-        if ray::selects_nothing(evidence, service) {
+        if ray::leads_past(evidence, model, service, connection) {
+            let with = labels.as_ref().map_or_else(String::new, |labels| format!(": {labels}"));
             let command = labels.map(|labels| format!("kubectl -n {namespace} set selector service {name} '{labels}'"));
-            let text = format!("Let {} select the pods of {}", service.object, target.id);
+            let text = format!("Let {} select the pods of {}{with}", service.object, target.id);
             let step = RemedyStep { text, command, patch: None };
             if !steps.contains(&step) {
                 steps.push(step);

@@ -1,0 +1,3 @@
+//! CON: connections as such.
+
+pub mod unexplained;
