@@ -59,7 +59,7 @@ fn mistyped(case: &Case<'_>, findings: &mut Findings) {
         let Some(dialer) = case.model.parties.get(connection.dialer) else { continue };
         let told = match ray::service_dialled(case.evidence, case.model, connection) {
             Some(service) => maps(service, typed) || ray::leads_past(case.evidence, case.model, service, connection),
-            None => ray::is_missing(case.evidence, &dialer.namespace, host),
+            None => ray::is_missing(case.evidence, dialer, host),
         };
         if told || connection.denied_by.is_some() || wrong_port::meant(case, connection).is_some() {
             continue;
