@@ -17,6 +17,12 @@ pub struct Start {
     pub node_ip: Option<String>,
     /// `--node-manager-port`.
     pub node_manager_port: Option<String>,
+    /// `--object-manager-port`.
+    pub object_manager_port: Option<String>,
+    /// `--min-worker-port` and `--max-worker-port`.
+    pub worker_ports: [Option<String>; 2],
+    /// `--worker-port-list`.
+    pub worker_port_list: Option<String>,
 }
 
 /// The first `ray start` in the words.
@@ -32,6 +38,9 @@ pub fn start(words: &[String]) -> Option<Start> {
         client_port: flag(words, "--ray-client-server-port"),
         node_ip: flag(words, "--node-ip-address"),
         node_manager_port: flag(words, "--node-manager-port"),
+        object_manager_port: flag(words, "--object-manager-port"),
+        worker_ports: ["--min-worker-port", "--max-worker-port"].map(|name| flag(words, name)),
+        worker_port_list: flag(words, "--worker-port-list"),
     })
 }
 

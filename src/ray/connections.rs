@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::evidence::{Evidence, ObjectRef, Seen, ServicePort};
 
 use super::parties::{Draft, is_idle};
+use super::policies::Need;
 use super::{Address, Connection, Misdirected, NodeAddress, Port, Role, command, policies, services};
 
 /// Every kind of connection between the parties of each cluster, in the order of its id.
@@ -278,9 +279,21 @@ fn denied(evidence: &Evidence, dialer: &Draft, target: &Draft, port: Port) -> Op
         Port::Client(_) => Port::Client(target.client_port),
         port => port,
     };
-    let policy = policies::denied(evidence, from, to, port)?;
-    let on = port.number().map_or_else(|| "the ports of nodes".to_owned(), |port| format!("port {port}"));
-    let text = format!("{} lets nobody like {} in on {on} of {}", policy.object, dialer.party.id, target.party.id);
+    let one = |port: Option<u16>| port.map_or(Need::Random, Need::One);
+    let needs = match port {
+        // A node is dialled at its node manager, its object manager and its workers.
+        Port::Node(number) => {
+            let workers = match target.worker_ports.as_slice() {
+                [] => Need::Random,
+                ranges => Need::Workers(ranges.to_vec()),
+            };
+            vec![one(number), one(target.object_port), workers]
+        }
+        Port::Gcs(number) | Port::Client(number) => vec![Need::One(number)],
+        Port::Session | Port::Any => return None,
+    };
+    let (policy, need) = policies::denied(evidence, from, to, needs)?;
+    let text = format!("{} lets nobody like {} in on {need} of {}", policy.object, dialer.party.id, target.party.id);
     Some((policy.object.clone(), Misdirected { text, wanted: port.number().unwrap_or_default() }))
 }
 

@@ -15,6 +15,10 @@ pub(super) struct Draft {
     pub(super) gcs_port: u16,
     pub(super) client_port: u16,
     pub(super) node_port: Option<u16>,
+    /// `--object-manager-port`.
+    pub(super) object_port: Option<u16>,
+    /// Where its core workers listen: any port of one of these ranges, any port at all when there is none.
+    pub(super) worker_ports: Vec<(u16, u16)>,
     /// What is dialled, as `host[:port]` or `ray://host[:port]`, expanded.
     pub(super) dials: Vec<Seen<String>>,
     /// KubeRay's cluster name, where it is one.
@@ -110,6 +114,17 @@ fn node(evidence: &Evidence, workload: &Workload, container: &Container, start: 
     draft.gcs_port = port(&start.port).unwrap_or(6379);
     draft.client_port = port(&start.client_port).unwrap_or(10001);
     draft.node_port = port(&start.node_manager_port);
+    draft.object_port = port(&start.object_manager_port);
+    draft.worker_ports = match &start.worker_port_list {
+        Some(list) => list.split(',').filter_map(|one| one.trim().parse().ok()).map(|one| (one, one)).collect(),
+        // `ray start` has 10002 to 19999 (scripts.py); 0 is any.
+        None => {
+            let [least, most] = &start.worker_ports;
+            let of = |word: &Option<String>, usual| if word.is_some() { port(word).unwrap_or(0) } else { usual };
+            let (least, most) = (of(least, 10002), of(most, 19999));
+            if least == 0 || most == 0 { Vec::new() } else { vec![(least, most)] }
+        }
+    };
     draft.party.node_address = node_address(evidence, workload, container, start.node_ip.as_deref());
     if !start.head {
         let typed = start.address.clone().or_else(|| {
@@ -132,6 +147,9 @@ fn kuberay_node(evidence: &Evidence, workload: &Workload, container: &Container)
         client_port: param("ray-client-server-port"),
         node_ip: param("node-ip-address"),
         node_manager_port: param("node-manager-port"),
+        object_manager_port: param("object-manager-port"),
+        worker_ports: ["min-worker-port", "max-worker-port"].map(param),
+        worker_port_list: param("worker-port-list"),
     };
     node(evidence, workload, container, &start)
 }
@@ -273,6 +291,8 @@ pub(super) fn draft(evidence: &Evidence, workload: &Workload, container: &Contai
         gcs_port: 6379,
         client_port: 10001,
         node_port: None,
+        object_port: None,
+        worker_ports: Vec::new(),
         dials: Vec::new(),
         group: workload.group.as_ref().map(|g| g.cluster.clone()),
     }

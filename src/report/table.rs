@@ -12,7 +12,7 @@ use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, pres
 use jiff::Timestamp;
 
 use self::text::{Paper, list, plural};
-use super::words::clean_lines;
+use super::words::{NODE_PORTS, clean_lines};
 use super::{Cause, Connection, Finding, Judgement, Place, RayCluster, Report, Verdict, Word, clean};
 
 /// How it is drawn.
@@ -289,6 +289,10 @@ fn matrix(paper: &mut Paper, report: &Report) {
         format!("predicted by {} of the core and {}, which agree; a refusal says who: why", by.core, by.python)
     };
     paper.para("  ", "", DIM, &legend);
+    if rows.iter().any(|c| c.port_text == NODE_PORTS) {
+        let same = "stand for a node's node manager, object manager, dashboard agent and workers: equal parties, files and names";
+        paper.para("  ", "", DIM, &format!("{NODE_PORTS} {same}"));
+    }
     unexplained(paper, report);
 }
 

@@ -53,6 +53,9 @@ impl std::fmt::Display for Place<'_> {
     }
 }
 
+/// The ports of a node that Ray chooses.
+pub(super) const NODE_PORTS: &str = "node ports";
+
 pub(super) fn address(address: &Address) -> String {
     match address {
         Address::Typed(host) => host.clone(),
@@ -70,7 +73,7 @@ pub(super) fn address(address: &Address) -> String {
 pub(super) fn port(port: Port) -> (Option<u16>, String) {
     match port {
         Port::Gcs(number) | Port::Client(number) | Port::Node(Some(number)) => (Some(number), number.to_string()),
-        Port::Node(None) => (None, "node ports".into()),
+        Port::Node(None) => (None, NODE_PORTS.into()),
         Port::Session => (None, "23000-23999".into()),
         Port::Any => (None, "any port".into()),
     }

@@ -100,6 +100,37 @@ mod tests {
     }
 
     #[test]
+    fn pinned_ports_need_those_of_workers_too() {
+        let pinned = |flags: &str, ports: &[u32]| {
+            let ca = Ca::new("ray-ca");
+            let objects = cluster_with(tls_secret("ray-tls", &ca.leaf(), &ca.pem));
+            let pin = |object: Value| -> Value {
+                let text = object.to_string().replace("ray start", &format!("ray start {flags}"));
+                serde_json::from_str(&text).unwrap()
+            };
+            let mut objects: Vec<Value> = objects.into_iter().map(pin).collect();
+            objects.push(json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": {"name": "head", "namespace": "ray"},
+                "spec": {"podSelector": {"matchLabels": {"app": "ray-head"}}, "policyTypes": ["Ingress"],
+                    "ingress": [from("ray-worker", ports)]},
+            }));
+            Scene::manifests(objects)
+        };
+        let both = "--node-manager-port=7001 --object-manager-port=7002";
+        let told = |scene: &Scene| scene.run(&CHECK).into_iter().map(|finding| finding.message).collect::<Vec<_>>();
+        let shut = told(&pinned(both, &[6379, 7001, 7002]));
+        assert!(matches!(&shut[..], [one] if one.contains("the worker ports of nodes, 10002 to 19999")), "{shut:?}");
+        let objects = told(&pinned("--node-manager-port=7001", &[6379, 7001]));
+        assert!(matches!(&objects[..], [one] if one.contains("the ports of nodes")), "{objects:?}");
+        let list = format!("{both} --worker-port-list=7003,7004");
+        assert_eq!(told(&pinned(&list, &[6379, 7001, 7002, 7003, 7004])), [""; 0]);
+        let range = format!("{both} --min-worker-port=7003 --max-worker-port=7009");
+        assert_eq!(told(&pinned(&range, &[6379, 7001, 7002, 7004])), [""; 0], "which one is taken is not known");
+        assert!(told(&pinned(&range, &[6379, 7001, 7002]))[0].contains("7003 to 7009"));
+    }
+
+    #[test]
     fn what_is_allowed_or_not_decided_is_quiet() {
         let any_namespace = json!({"from": [{"namespaceSelector": {}}]});
         let labelled = json!({"from": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}]});

@@ -17,7 +17,7 @@ pub(crate) struct Resource {
 }
 
 /// rayStartParams that are kept; the others may hold passwords.
-const PARAMS: [&str; 12] = [
+const PARAMS: [&str; 13] = [
     "address",
     "block",
     "dashboard-agent-listen-port",
@@ -30,6 +30,7 @@ const PARAMS: [&str; 12] = [
     "object-manager-port",
     "port",
     "ray-client-server-port",
+    "worker-port-list",
 ];
 
 /// Reads a RayCluster, RayJob, RayCronJob or RayService.

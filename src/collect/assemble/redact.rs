@@ -12,7 +12,7 @@ use crate::evidence::Traces;
 pub(crate) const LONGEST: usize = 1024;
 
 /// Flags whose value is kept, in either form (`--port=1`, `--port 1`).
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--address",
     "--cluster",
     "--gcs-address",
@@ -23,6 +23,7 @@ const FLAGS: [&str; 10] = [
     "--object-manager-port",
     "--port",
     "--ray-client-server-port",
+    "--worker-port-list",
 ];
 
 /// Whether the value of this variable may say something about Ray's TLS and is no secret itself.
