@@ -16,10 +16,12 @@ pub fn covers(leaf: &Certificate, host: &str, profile: Profile) -> bool {
 
 /// The hosts that [`covers`] does not cover, in their order. Many addresses against many cost no comparison of each pair.
 pub fn uncovered<'h>(leaf: &Certificate, hosts: &'h [String], profile: Profile) -> Vec<&'h String> {
-    let address = |name| match name {
-        &Name::Ip(ref octets) => Some(octets.as_slice()),
-        _ => None,
-    };
+    fn address(name: &Name) -> Option<&[u8]> {
+        match name {
+            Name::Ip(octets) => Some(octets),
+            _ => None,
+        }
+    }
     // To fill it takes as long as a few hosts.
     let known: HashSet<&[u8]> = match hosts.len() {
         0..8 => HashSet::new(),
