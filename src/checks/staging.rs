@@ -5,9 +5,10 @@ use rcgen::CertificateParams;
 use serde_json::{Value, json};
 
 use super::testing::{Ca, Pair, Scene, cluster, facts, tls_secret, worker};
+use crate::evidence::issuance::{Bundle, Condition};
 use crate::evidence::{
-    DialInside, FileInside, Handshake, Inside, Outcome, Pod, PodContainer, Process, Seen, Settings, Target, Tls,
-    Vantage,
+    DialInside, FileInside, Handshake, Inside, Lookup, ObjectRef, Outcome, Pod, PodContainer, Process, Seen, Settings,
+    Target, Tls, Vantage, Why,
 };
 
 /// `cluster()` without fixed node addresses: its nodes dial each other by pod IP.
@@ -28,6 +29,33 @@ pub(crate) fn client(name: &str, address: &str) -> Value {
     set(&mut object, "RAY_ADDRESS", Some(json!(address)));
     object["spec"]["replicas"] = json!(1);
     object
+}
+
+/// A head whose trust file comes from a ConfigMap that is not there: trust-manager's Bundle says why.
+pub(crate) fn trust_from_bundle() -> Scene {
+    let mut objects = cluster();
+    set(&mut objects[0], "RAY_TLS_CA_CERT", Some(json!("/etc/ray/ca/ca.crt")));
+    let mounts = container(&mut objects[0])["volumeMounts"].as_array_mut().unwrap();
+    mounts.push(json!({"name": "ca", "mountPath": "/etc/ray/ca"}));
+    let volumes = objects[0]["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap();
+    volumes.push(json!({"name": "ca", "configMap": {"name": "ray-ca"}}));
+    let Scene { mut evidence, now, .. } = Scene::live(objects, vec![("ray-tls", Some(Why::TimedOut))]);
+    let object = ObjectRef::new("ConfigMap", "ray", "ray-ca");
+    evidence.lookups.retain(|lookup| lookup.object != object);
+    evidence.lookups.push(Lookup { object, unseen: None });
+    evidence.issuance.bundles.push(Bundle {
+        object: ObjectRef::new("Bundle", "", "ray-ca"),
+        config_map_key: Some("ca.crt".into()),
+        conditions: vec![Condition {
+            kind: "Synced".into(),
+            status: "False".into(),
+            reason: "SourceNotFound".into(),
+            message: "no such Secret".into(),
+            ..Condition::default()
+        }],
+        ..Bundle::default()
+    });
+    Scene::of(evidence, now)
 }
 
 /// Sets or removes a variable of the first container.

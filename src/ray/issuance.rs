@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::evidence::issuance::{Certificate as Order, Condition, Issuer, IssuerKind};
+use crate::evidence::issuance::{Bundle, Certificate as Order, Condition, Issuer, IssuerKind};
 use crate::evidence::{Evidence, FileFacts, Mode, ObjectRef, Outcome, Seen, SourceKind, Why};
 use crate::grpc::certificate::{Certificate, KeyUsage, Name, Purpose};
 use crate::grpc::predicted;
@@ -29,6 +29,29 @@ pub fn owner<'e>(evidence: &'e Evidence, namespace: &'e str, secret: &'e str) ->
 /// The name of the Certificate that wrote a Secret, by its annotation, whether or not the Certificate was seen.
 pub fn written_by<'e>(evidence: &'e Evidence, namespace: &str, secret: &str) -> Option<&'e str> {
     evidence.secret(namespace, secret).found().and_then(|s| s.annotations.get(OWNER)).map(String::as_str)
+}
+
+/// trust-manager's Bundle that writes the objects of this kind and name.
+pub fn bundle_of<'e>(evidence: &'e Evidence, kind: SourceKind, name: &str) -> Option<&'e Bundle> {
+    let writes = |bundle: &Bundle| match kind {
+        SourceKind::ConfigMap => bundle.config_map_key.is_some(),
+        SourceKind::Secret => bundle.secret_key.is_some(),
+    };
+    evidence.issuance.bundles.iter().find(|bundle| bundle.object.name == name && writes(bundle))
+}
+
+/// What a Bundle says of itself: `Synced is False (SourceNotFound: …)`, and which namespaces it writes to.
+pub fn synced(bundle: &Bundle) -> String {
+    let said = bundle.conditions.iter().find(|condition| condition.kind == "Synced");
+    let said = said.map_or_else(
+        || "it has no Synced condition yet".to_owned(),
+        |Condition { status, reason, message, .. }| format!("Synced is {status} ({reason}: {message})"),
+    );
+    let labels: Vec<String> = bundle.namespace_labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    match labels.is_empty() {
+        true => said,
+        false => format!("{said}; it writes to namespaces with {} only", labels.join(", ")),
+    }
 }
 
 const OWNER: &str = "cert-manager.io/certificate-name";

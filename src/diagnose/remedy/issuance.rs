@@ -5,7 +5,7 @@ use super::super::edit::{Fix, Slot};
 use super::restart;
 use crate::evidence::issuance::{Certificate as Order, IssuerKind};
 use crate::evidence::{Evidence, Mode, ObjectRef, Seen, SourceKind};
-use crate::ray::issuance::{BadDuration, NoCa, Red, Trouble, bad_duration, first_red, issuer, no_ca, owner};
+use crate::ray::issuance::{BadDuration, NoCa, Red, Trouble, bad_duration, bundle_of, first_red, issuer, no_ca, owner, synced};
 use crate::ray::{Model, Party, Place};
 
 /// The Certificate behind the certificate file of the first of these parties that has one.
@@ -101,6 +101,9 @@ pub(super) fn reissue(evidence: &Evidence, order: &Order, fixes: &[Fix]) -> Vec<
 
 /// A file that cert-manager should write.
 pub(super) fn provide(evidence: &Evidence, party: &Party, slot: Slot) -> Option<Vec<RemedyStep>> {
+    if let Some(step) = sync(evidence, party, slot) {
+        return Some(vec![step]);
+    }
     let order = of_slot(evidence, party, slot)?;
     let red = first_red(evidence, order);
     Some(vec![match red {
@@ -124,6 +127,20 @@ pub(super) fn perhaps_ordered(evidence: &Evidence, party: &Party, slot: Slot) ->
             "But if cert-manager is to make Secret {namespace}/{name} (its Certificates there were not seen), do not create it by hand: mend the Certificate with this spec.secretName"
         ),
         command: Some(format!("kubectl -n {namespace} get certificates -o wide")),
+        patch: None,
+    })
+}
+
+/// A file that trust-manager should write.
+fn sync(evidence: &Evidence, party: &Party, slot: Slot) -> Option<RemedyStep> {
+    let Place::Key { kind, namespace, name, .. } = &party.file(slot).place else { return None };
+    let bundle = bundle_of(evidence, *kind, name)?;
+    Some(RemedyStep {
+        text: format!(
+            "Mend Bundle {name}, with which trust-manager writes {kind:?} {namespace}/{name}: {}",
+            synced(bundle)
+        ),
+        command: Some(describe(&bundle.object)),
         patch: None,
     })
 }

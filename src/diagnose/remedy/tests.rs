@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::checks::names::head_pod_address::CHECK;
-use crate::checks::staging::{by_pod_ip, client, live, named, ray_cluster, strip};
+use crate::checks::staging::{by_pod_ip, client, live, named, ray_cluster, strip, trust_from_bundle};
 use crate::checks::testing::{Ca, Scene, cluster, cluster_with, head, service, tls_secret, worker};
 
 #[test]
@@ -36,6 +36,13 @@ fn a_missing_secret_may_be_cert_managers_where_its_objects_were_not_seen() {
     evidence.issuance.listed = vec!["ray".into()];
     let told = first_cause(&Scene::of(evidence, scene.now));
     assert!(told.contains("create secret generic ray-tls") && !told.contains("mend the Certificate"), "{told}");
+}
+
+#[test]
+fn what_trust_manager_writes_is_mended_in_its_bundle() {
+    let told = first_cause(&trust_from_bundle());
+    assert!(told.contains("SEC01") && told.contains("kubectl describe bundle ray-ca"), "{told}");
+    assert!(told.contains("Synced is False (SourceNotFound: no such Secret)"), "{told}");
 }
 
 #[test]
