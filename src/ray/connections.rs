@@ -166,6 +166,7 @@ fn connection(
     let mut misdirected = misdirected(evidence, &drafts[dialer], &drafts[target], &address, port);
     let mut denied_by = None;
     if misdirected.is_none()
+        && address != Address::Loopback
         && let Some((policy, denied)) = denied(evidence, &drafts[dialer], &drafts[target], port)
     {
         (misdirected, denied_by) = (Some(denied), Some(policy));

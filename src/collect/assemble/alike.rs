@@ -82,7 +82,7 @@ mod tests {
     use crate::evidence::{ObjectRef, Origin};
 
     fn spec(node: &str, volume: &str, image: &str) -> String {
-        let mounts = json!([{"name": volume, "mountPath": "/a"}]);
+        let mounts = json!([{"name": volume, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]);
         let container = json!({"name": "ray", "image": image, "volumeMounts": mounts});
         json!({"nodeName": node, "containers": [container], "volumes": [{"name": volume, "emptyDir": {}}]}).to_string()
     }
@@ -98,6 +98,17 @@ mod tests {
             without_own(&spec("n1", "tls", "\"nodeName\":\"a\"")),
             without_own(&spec("n1", "tls", "\"nodeName\":\"b\""))
         );
+    }
+
+    #[test]
+    fn a_volume_that_is_only_named_like_a_token_stays() {
+        let marks = Marks::default();
+        let object = ObjectRef { kind: "Pod".into(), namespace: "ray".into(), name: "a".into() };
+        let mut reading = Reading { object, origin: Origin::default(), marks: &marks, problems: Vec::new() };
+        let own = spec("n1", "kube-api-access-tls", "ray").replace("/var/run/secrets", "/etc/ray");
+        let mut specs = Specs::default();
+        let known = specs.known(&Field::new(&Value::String(own), "spec"), &mut reading);
+        assert_eq!((known.template.volumes.len(), known.template.containers[0].mounts.len()), (1, 1));
     }
 
     #[test]

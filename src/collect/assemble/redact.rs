@@ -114,7 +114,8 @@ pub(crate) fn traces(arguments: &[String]) -> Traces {
 /// Beside them the names of variables that the command changes in a way that is not read.
 pub(crate) fn kept_words(arguments: &[String]) -> (Vec<String>, Vec<String>) {
     let words: Vec<String> = arguments.iter().flat_map(|argument| split(argument)).collect();
-    let Effective { words, unread } = effective(&words);
+    let texts: Vec<String> = arguments.iter().flat_map(|argument| quoted(argument)).collect();
+    let Effective { words, unread } = effective(&words, &texts);
     let mut names = BTreeSet::new();
     loop {
         let kept = filter(&words, &names);
@@ -285,6 +286,26 @@ fn split(text: &str) -> Vec<String> {
     }
     take(&mut words, &mut word);
     words
+}
+
+/// The parts of a shell string that stand in quotes.
+fn quoted(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut open: Option<(char, String)> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match &mut open {
+            Some((quote, _)) if c == *quote => parts.extend(open.take().map(|(_, part)| part)),
+            Some(('"', part)) if c == '\\' => part.extend(chars.next()),
+            Some((_, part)) => part.push(c),
+            None if c == '\\' => {
+                chars.next();
+            }
+            None if matches!(c, '"' | '\'') => open = Some((c, String::new())),
+            None => {}
+        }
+    }
+    parts
 }
 
 /// Whether the value of a kept flag or of a variable is being read.

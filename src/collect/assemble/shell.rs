@@ -16,19 +16,35 @@ pub(crate) struct Effective {
     pub(crate) unread: BTreeSet<String>,
 }
 
-/// Reads the words of a command, each separator a word of its own.
-pub(crate) fn effective(words: &[String]) -> Effective {
+/// Reads the words of a command, each separator a word of its own. `texts` are the quoted parts of it, which are among the
+/// words too: whether another program reads them as a script is not known.
+pub(crate) fn effective(words: &[String], texts: &[String]) -> Effective {
     let segments = segments(words);
-    let starts = |s: &&Segment| s.rest.windows(2).any(|two| base(two[0]) == "ray" && two[1] == "start");
+    let starts = |s: &&Segment| {
+        let speaks = s.program.is_some_and(|program| SPEAK.contains(&base(program)));
+        !speaks && s.rest.windows(2).any(|two| base(two[0]) == "ray" && two[1] == "start")
+    };
     let program = segments.iter().find(starts).or_else(|| segments.iter().rev().find(|s| s.matters));
     // With no program at all everything is done for what comes later.
     let target = program.map_or(usize::MAX, |s| s.index);
     let mut all_exported = false;
+    let mut exported_by_all = BTreeSet::new();
     let mut exported_later = BTreeSet::new();
     let mut found = Effective::default();
+    let apart = texts.iter().filter(|text| text.contains(char::is_whitespace) && !text.contains("ray start"));
+    found.unread.extend(apart.flat_map(|text| changed_in(text)));
+    // A function's body does not run where it stands, and of several starts each may have settings of its own.
+    let defines = segments.iter().any(|segment| segment.defines);
+    let several = segments.iter().filter(starts).count() > 1;
+    let elsewhere = segments.iter().filter(|segment| defines || several && segment.index >= target);
+    let names = elsewhere.flat_map(|segment| &segment.changes).filter_map(Change::name);
+    found.unread.extend(names.map(str::to_owned));
     for segment in segments.iter().filter(|s| s.index <= target) {
         let certain = segment.index == target || is_certain(&segments, segment, program);
-        all_exported |= certain && segment.exports_all;
+        all_exported = segment.exports_all.filter(|_| certain).unwrap_or(all_exported);
+        if all_exported {
+            exported_by_all.insert(segment.index);
+        }
         let names = segment.changes.iter().filter_map(|change| change.name());
         if !certain {
             found.unread.extend(names.map(str::to_owned));
@@ -42,7 +58,11 @@ pub(crate) fn effective(words: &[String]) -> Effective {
         // What stands before another program is gone with it.
         let stays = segment.index <= target && (own || segment.program.is_none());
         let outer = segment.outer.iter().map(|change| (change, true));
-        let changes = segment.changes.iter().filter(|_| stays).map(|change| (change, own || all_exported));
+        let changes = segment
+            .changes
+            .iter()
+            .filter(|_| stays)
+            .map(|change| (change, own || exported_by_all.contains(&segment.index)));
         for (change, exported) in outer.chain(changes) {
             if change.name().is_some_and(|name| found.unread.contains(name)) {
                 continue;
@@ -109,8 +129,10 @@ struct Segment<'w> {
     outer: Vec<Change<'w>>,
     /// Names after `export` without a value.
     exported: Vec<&'w str>,
-    /// `set -a`.
-    exports_all: bool,
+    /// `set -a`, `set +a`.
+    exports_all: Option<bool>,
+    /// Whether a function begins in it.
+    defines: bool,
     /// Changed in a way that is not read.
     unread: Vec<&'w str>,
     /// The program and what follows.
@@ -150,6 +172,15 @@ fn is_certain(segments: &[Segment<'_>], segment: &Segment<'_>, program: Option<&
     }
 }
 
+/// Programs whose arguments are text.
+const SPEAK: [&str; 5] = ["echo", "grep", "pgrep", "pkill", "printf"];
+
+/// What a file or a command may set that is not read.
+const ANY: [&str; 5] = ["RAY_USE_TLS", "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT", "RAY_ADDRESS"];
+
+/// Files that are sourced for the prompt and the path.
+const HARMLESS: [&str; 4] = ["activate", "bashrc", "conda", "profile"];
+
 /// Programs that are taken to succeed.
 const SUCCEED: [&str; 11] = [".", ":", "cd", "echo", "mkdir", "printf", "sleep", "source", "true", "ulimit", "umask"];
 
@@ -177,14 +208,20 @@ fn segments(words: &[String]) -> Vec<Segment<'_>> {
     let mut blocks = Blocks::default();
     let mut before = None;
     let mut skip_to: Option<&str> = None;
+    let mut begun = false;
     for part in words.split_inclusive(|word| is_separator(word)) {
         let (part, after) = match part.split_last() {
             Some((last, rest)) if is_separator(last) => (rest, Some(last.as_str())),
             _ => (part, None),
         };
         if let Some(end) = skip_to {
-            skip_to = (part.first().map(String::as_str) != Some(end)).then_some(end);
-            continue;
+            if begun {
+                skip_to = (part.first().map(String::as_str) != Some(end)).then_some(end);
+                begun = skip_to.is_some();
+                continue;
+            }
+            // The text begins on the next line.
+            begun = after == Some(";");
         }
         let mut segment = Segment { index: all.len(), before, after, ..Segment::default() };
         let words: Vec<&str> = part.iter().map(String::as_str).collect();
@@ -194,6 +231,7 @@ fn segments(words: &[String]) -> Vec<Segment<'_>> {
         if let Some((at, word)) = here {
             let end = word.trim_start_matches(['<', '-']);
             skip_to = if end.is_empty() { words.get(at + 1).copied() } else { Some(end) };
+            begun = after == Some(";");
         }
         before = after;
         all.push(segment);
@@ -207,7 +245,11 @@ impl<'w> Segment<'w> {
         // Keywords, patterns of `case`, the names of functions and the brackets of groups.
         while let Some(word) = words.get(at) {
             match *word {
-                "then" | "do" | "{" | "(" => blocks.open(),
+                "(" => {
+                    blocks.open();
+                    blocks.subshells.push(blocks.made);
+                }
+                "then" | "do" | "{" => blocks.open(),
                 "case" => {
                     blocks.open();
                     at += if words.get(at + 2) == Some(&"in") { 2 } else { 0 };
@@ -219,32 +261,42 @@ impl<'w> Segment<'w> {
                 "fi" | "done" | "esac" | "}" | ")" => {
                     blocks.open.pop();
                 }
-                "if" | "while" | "until" | "!" | "function" => {}
+                "function" => self.defines = true,
+                "if" | "while" | "until" | "!" => {}
                 word if self.index == 0 && is_shell(word) && next_is_flag(words, at) => {
                     at += words.iter().skip(at + 1).take_while(|word| word.starts_with('-')).count();
                 }
-                word if word.ends_with(')') && (word.ends_with("()") || !word.contains('(')) => {}
+                word if word.ends_with(')') && (word.ends_with("()") || !word.contains('(')) => {
+                    self.defines |= word.ends_with("()");
+                }
                 _ => break,
             }
             at += 1;
         }
-        let subshell = words.get(at).is_some_and(|word| word.starts_with('(') && !word.starts_with("(("));
-        if subshell {
+        let opening = words.get(at).filter(|word| !word.starts_with("(("));
+        let opening = opening.map_or(0, |word| word.len() - word.trim_start_matches('(').len());
+        for _ in 0..opening {
             blocks.open();
             blocks.subshells.push(blocks.made);
         }
+        let subshell = opening > 0;
         self.blocks = blocks.open.clone();
         self.head(words, at, subshell);
-        let ends = words.get(at..).and_then(<[&str]>::last).is_some_and(|word| word.ends_with(')'));
-        if ends && blocks.open.last().is_some_and(|last| blocks.subshells.contains(last)) {
-            blocks.open.pop();
+        let last = words.get(at..).and_then(<[&str]>::last).map_or("", |word| word.trim_start_matches('('));
+        let (opened, closed) = (last.matches('(').count(), last.matches(')').count());
+        for _ in opened..closed {
+            if last.ends_with(')') && blocks.open.last().is_some_and(|last| blocks.subshells.contains(last)) {
+                blocks.open.pop();
+            }
         }
     }
 
     fn head(&mut self, words: &[&'w str], mut at: usize, subshell: bool) {
         let mut by_env = false;
+        self.unread.extend(words.iter().flat_map(|word| defaulted(word)));
         while let Some(&raw) = words.get(at) {
             let word = if subshell { raw.trim_start_matches('(') } else { raw };
+            let word = word.strip_prefix('\\').unwrap_or(word);
             let rest = words.get(at + 1..).unwrap_or_default();
             match base(word) {
                 _ if assigned(word).is_some() => self.changes.push(Change::Set(word, false)),
@@ -252,8 +304,15 @@ impl<'w> Segment<'w> {
                 "export" | "declare" | "typeset" | "readonly" | "local" | "unset" | "set" | "read" | "eval" => {
                     return self.builtin(word, rest);
                 }
+                "." | "source" if !rest.first().is_some_and(|file| HARMLESS.iter().any(|part| file.contains(part))) => {
+                    self.unread.extend(ANY);
+                    return self.run(words, at);
+                }
                 "env" => {
                     at += self.env(rest);
+                    // What a command prints.
+                    let computed = rest.iter().take_while(|word| base(word) != "ray").any(|word| is_computed(word));
+                    self.unread.extend(computed.then_some(ANY).into_iter().flatten());
                     by_env = true;
                 }
                 "exec" | "nohup" | "command" | "setsid" | "time" | "tini" | "dumb-init" | "catatonit" => {
@@ -283,16 +342,24 @@ impl<'w> Segment<'w> {
 
     fn builtin(&mut self, word: &'w str, rest: &[&'w str]) {
         let flags: String = rest.iter().filter(|word| word.starts_with('-')).copied().collect();
+        let hidden = match word {
+            "eval" => !rest.iter().any(|word| assigned(word).is_some()),
+            _ => rest.iter().any(|word| is_computed(word)),
+        };
+        self.unread.extend(hidden.then_some(ANY).into_iter().flatten());
         let names = rest.iter().filter(|word| !word.starts_with('-')).copied();
         let exports = word == "export" && !flags.contains('n') || word != "export" && flags.contains('x');
         match word {
             "set" => {
-                self.exports_all = flags.contains('a') || rest.contains(&"allexport") && flags.contains('o');
+                let off = rest.iter().any(|word| word.starts_with('+') && word.contains(['a', 'o']));
+                let on = flags.contains('a') || rest.contains(&"allexport") && flags.contains('o');
+                self.exports_all = if on { Some(true) } else { off.then_some(false) };
             }
             "read" | "eval" => {
                 let name = |word: &'w str| assigned(word).or_else(|| is_name(word).then_some(word));
                 self.unread.extend(names.filter_map(name));
             }
+            "unset" if flags.contains('f') => {}
             "unset" => self.changes.extend(names.filter(|name| is_name(name)).map(Change::Unset)),
             _ => {
                 for name in names {
@@ -346,7 +413,13 @@ impl<'w> Segment<'w> {
         self.program = Some(program);
         self.matters = !SUCCEED.contains(&base(program)) && !PREPARE.contains(&base(program));
         let ray = words.iter().skip(at).position(|word| base(word) == "ray").unwrap_or_default();
-        self.unread.extend(words.iter().skip(at + 1).take(ray).filter_map(|word| assigned(word)));
+        let mut wrapped = words.iter().skip(at + 1).take(ray);
+        self.unread.extend(wrapped.clone().filter_map(|word| assigned(word)));
+        let by_env = wrapped.any(|word| base(word) == "env");
+        self.unread.extend(by_env.then_some(ANY).into_iter().flatten());
+        if base(program) == "printf" && words.get(at + 1) == Some(&"-v") {
+            self.unread.extend(words.get(at + 2).copied());
+        }
     }
 }
 
@@ -356,6 +429,32 @@ fn is_shell(word: &str) -> bool {
 
 fn next_is_flag(words: &[&str], at: usize) -> bool {
     words.get(at + 1).is_some_and(|word| word.starts_with('-'))
+}
+
+/// Whether a word is what a command prints, or what a variable holds: `$(cat`, `` `cat` ``, `$ALL`.
+fn is_computed(word: &str) -> bool {
+    word.starts_with(['$', '`'])
+}
+
+/// The name in `${NAME:=value}`, which is set where it was not.
+fn defaulted(word: &str) -> Option<&str> {
+    let (name, _) = word.split_once("${")?.1.split_once('=')?;
+    let name = name.strip_suffix(':').unwrap_or(name);
+    is_name(name).then_some(name)
+}
+
+/// The names that a text would change as a script.
+fn changed_in(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| c.is_whitespace() || ";&|()".contains(c)).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.collect();
+    let unset = |at: usize| matches!(words.get(at.wrapping_sub(1)), Some(&("unset" | "-u")));
+    let name = |(at, word): (usize, &&str)| match assigned(word) {
+        // To print a variable changes nothing.
+        Some(name) if *word == format!("{name}=${name}") => None,
+        Some(name) => Some(name.to_owned()),
+        None => (is_name(word) && unset(at)).then(|| (*word).to_owned()),
+    };
+    words.iter().enumerate().filter_map(name).collect()
 }
 
 /// The name in `NAME=value`.
@@ -369,89 +468,4 @@ fn appended(word: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::redact::kept_words;
-
-    fn read(script: &str) -> (String, String) {
-        let (words, unread) = kept_words(&["bash".to_owned(), "-c".into(), script.into()]);
-        (words.join(" "), unread.join(" "))
-    }
-
-    fn certain(script: &str) -> String {
-        let (words, unread) = read(script);
-        assert_eq!(unread, "", "{script}");
-        words
-    }
-
-    #[test]
-    fn what_holds_for_ray_is_kept_in_one_form() {
-        for (script, kept) in [
-            ("env -u RAY_USE_TLS ray start", "unset RAY_USE_TLS ; ray start"),
-            (
-                "env --unset=RAY_USE_TLS -uRAY_ADDRESS exec ray start",
-                "unset RAY_USE_TLS ; unset RAY_ADDRESS ; exec ray start",
-            ),
-            ("exec env RAY_USE_TLS=0 ray start", "export RAY_USE_TLS=0 ; exec ray start"),
-            ("RAY_USE_TLS=0 ray start", "export RAY_USE_TLS=0 ; ray start"),
-            ("env -i PATH=/bin RAY_USE_TLS=1 ray start", "env -i ; export RAY_USE_TLS=1 ; ray start"),
-            ("RAY_USE_TLS=1; export RAY_USE_TLS; ray start", "export RAY_USE_TLS=1 ; ray start"),
-            ("set -a; RAY_USE_TLS=1; ray start", "export RAY_USE_TLS=1 ; ray start"),
-            ("RAY_USE_TLS=1; ray start", "RAY_USE_TLS=1 ; ray start"),
-            (
-                "declare -x RAY_USE_TLS=1; export -n RAY_ADDRESS; ray start",
-                "export RAY_USE_TLS=1 ; unset RAY_ADDRESS ; ray start",
-            ),
-            ("cd /x 2>&1 && export RAY_USE_TLS=1; ray start", "export RAY_USE_TLS=1 ; ray start"),
-            ("test -f /x && export RAY_USE_TLS=1 && ray start", "export RAY_USE_TLS=1 && ray start"),
-            ("unset RAY_USE_TLS || true; while true; do ray start; done", "unset RAY_USE_TLS || ray start"),
-        ] {
-            assert_eq!(certain(script), kept, "{script}");
-        }
-    }
-
-    #[test]
-    fn what_holds_for_another_program_is_gone() {
-        for script in [
-            "RAY_USE_TLS=0 python check.py; ray start",
-            "env -u RAY_USE_TLS python check.py && ray start",
-            "ray start; export RAY_USE_TLS=0; python app.py",
-            "env RAY_USE_TLS=0; ray start",
-            "cat <<EOF > /x\nRAY_USE_TLS=0\nEOF\nray start",
-            "make RAY_USE_TLS=0; ray start",
-        ] {
-            let words = certain(script);
-            assert!(!words.contains("RAY_USE_TLS") && words.contains("ray start"), "{script}: {words}");
-        }
-    }
-
-    #[test]
-    fn a_change_that_may_not_happen_is_not_read() {
-        for script in [
-            "if [ -f /x ]; then export RAY_USE_TLS=1; fi; ray start",
-            "[ -f /x ] && export RAY_USE_TLS=1; ray start",
-            "ray --version || unset RAY_USE_TLS; ray start",
-            "case $X in a) export RAY_USE_TLS=1;; esac; ray start",
-            "for x in a b; do RAY_USE_TLS=$x; done; ray start",
-            "f() { export RAY_USE_TLS=1; }; f; ray start",
-            "(export RAY_USE_TLS=1); ray start",
-            "export RAY_USE_TLS=1 | cat; ray start",
-            "eval export RAY_USE_TLS=1; ray start",
-            "read RAY_USE_TLS < /x; ray start",
-            "sudo -E RAY_USE_TLS=0 ray start",
-        ] {
-            let (words, unread) = read(script);
-            assert_eq!(unread, "RAY_USE_TLS", "{script}");
-            assert!(!words.contains("RAY_USE_TLS"), "{script}: {words}");
-        }
-        let (words, unread) = read("if [ -f /x ]; then export RAY_USE_TLS=1; ray start; fi");
-        assert_eq!((words.as_str(), unread.as_str()), ("export RAY_USE_TLS=1 ; ray start", ""), "one block for both");
-    }
-
-    #[test]
-    fn a_shell_around_the_script_hands_on_what_it_got() {
-        let words = ["env", "-u", "RAY_USE_TLS", "sh", "-c", "cd /x; exec ray start"].map(String::from);
-        assert_eq!(kept_words(&words).0.join(" "), "unset RAY_USE_TLS ; exec ray start");
-        let words = ["tini", "--", "bash", "-lc", "export RAY_USE_TLS=1; ray start"].map(String::from);
-        assert_eq!(kept_words(&words).0.join(" "), "export RAY_USE_TLS=1 ; ray start");
-    }
-}
+mod tests;

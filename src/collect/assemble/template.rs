@@ -231,9 +231,17 @@ fn port(item: &Field<'_>, reading: &mut Reading<'_>) -> Option<(String, u16)> {
     Some((name, item.get(reading, "containerPort").number(reading)?))
 }
 
+/// Where the API server mounts the token of the service account.
+const TOKENS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// Forgets the service account's token, which the API server adds to each pod under a name of its own.
 fn drop_token(template: &mut Template) {
-    let is_token = |name: &str| name.starts_with("kube-api-access-") || name.starts_with("default-token-");
+    let named = |name: &str| name.starts_with("kube-api-access-") || name.starts_with("default-token-");
+    // One that people named so is mounted elsewhere.
+    let all = template.init_containers.iter().chain(&template.containers).flat_map(|container| &container.mounts);
+    let elsewhere = all.filter(|mount| named(&mount.volume) && !mount.path.starts_with(TOKENS));
+    let elsewhere: BTreeSet<String> = elsewhere.map(|mount| mount.volume.clone()).collect();
+    let is_token = |name: &str| named(name) && !elsewhere.contains(name);
     template.volumes.retain(|volume| !is_token(&volume.name));
     for container in template.init_containers.iter_mut().chain(&mut template.containers) {
         container.mounts.retain(|mount| !is_token(&mount.volume));

@@ -23,7 +23,7 @@ fn pod(name: &str, owner: Value, labels: Value, ip: &str) -> Value {
         "metadata": {"name": name, "namespace": "ray", "labels": labels, "ownerReferences": [owner]},
         "spec": {
             "containers": [{"name": "ray", "image": "ray:1", "args": ["ray start --head --block"],
-                "volumeMounts": [{"name": format!("kube-api-access-{ip}"), "mountPath": "/var/run/secrets"}]}],
+                "volumeMounts": [{"name": format!("kube-api-access-{ip}"), "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]}],
             "volumes": [{"name": format!("kube-api-access-{ip}"), "projected": {"sources": []}}],
         },
         "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "containerStatuses": [

@@ -209,12 +209,69 @@ shape() {
 	esac
 }
 
+# Whether a block that is called a certificate holds anything else: its base64 must be as long as the DER in it says of itself.
+holds_more() {
+	within= first= length=0 short=
+	while IFS= read -r line || [ -n "$line" ]; do
+		while :; do
+			case $line in *[[:space:]]) line=${line%?} ;; *) break ;; esac
+		done
+		case $line in
+		'-----BEGIN '*CERTIFICATE-----)
+			[ -z "$within" ] || return 0
+			within=1 first= length=0 short=
+			;;
+		'-----END '*CERTIFICATE-----)
+			if [ -n "$within" ]; then
+				expected "$first"
+				[ "$length" -eq "$wanted" ] || return 0
+			fi
+			within=
+			;;
+		*)
+			[ -n "$within" ] || continue
+			case $line in '' | *[!A-Za-z0-9+/=]* | *=*[!=]*) return 0 ;; esac
+			[ -z "$short" ] || return 0
+			[ -n "$first" ] || first=$line
+			if [ "${#line}" -lt "${#first}" ]; then short=1; fi
+			case $line in *=) short=1 ;; esac
+			length=$((length + ${#line}))
+			;;
+		esac
+	done <"$full"
+	# A block may have lost its end.
+	[ -n "$within" ] || return 1
+	expected "$first"
+	[ "$length" -gt "$wanted" ]
+}
+
+# Sets wanted to the letters of base64 that a DER has which begins so: MII, then 16 bits of length.
+expected() {
+	tail=${1#MII} wanted=-1
+	[ "${#tail}" -ge 3 ] || return 0
+	index "$tail"
+	octets=$((n * 256))
+	index "${tail#?}"
+	octets=$((octets + n * 4))
+	index "${tail#??}"
+	octets=$((octets + n / 16 + 4))
+	wanted=$(((octets + 2) / 3 * 4))
+}
+
+# Sets n to the value of the first letter in base64.
+index() {
+	alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
+	letter=${1%"${1#?}"}
+	before=${alphabet%%"$letter"*}
+	n=${#before}
+}
+
 # Certificates, and of the rest the lines around blocks: every other letter becomes an A.
 certificates() {
 	begin='^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[[:space:]]*$'
 	# A certificate is a SEQUENCE that begins with a long SEQUENCE; no private key is laid out so.
 	like='^MII.[A-Za-z0-9+\/][DTjz]C[BC]'
-	if [ "$(sed -n "/$begin/{n;/$like/!=;}" "$full" | wc -l)" -ne 0 ]; then
+	if [ "$(sed -n "/$begin/{n;/$like/!=;}" "$full" | wc -l)" -ne 0 ] || holds_more; then
 		say withheld-block
 		return 0
 	fi

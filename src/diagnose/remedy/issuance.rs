@@ -5,7 +5,9 @@ use super::super::edit::{Fix, Slot};
 use super::restart;
 use crate::evidence::issuance::{Certificate as Order, IssuerKind};
 use crate::evidence::{Evidence, Mode, ObjectRef, Seen, SourceKind};
-use crate::ray::issuance::{BadDuration, NoCa, Red, Trouble, bad_duration, bundle_of, first_red, issuer, no_ca, owner, synced};
+use crate::ray::issuance::{
+    BadDuration, NoCa, Red, Trouble, bad_duration, bundle_of, first_red, issuer, no_ca, owner, synced,
+};
 use crate::ray::{Model, Party, Place};
 
 /// The Certificate behind the certificate file of the first of these parties that has one.

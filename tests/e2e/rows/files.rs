@@ -130,7 +130,7 @@ pub(crate) const ROWS: &[Row] = &[
             scene.apply(&[head(), worker()].map(|pod| pod.mode(0o400).security("{runAsUser: 1000}")));
         },
         shows: &[Symptom::File(HEAD, "gcs_server.err", "Invalid cert chain file.")],
-        expect: Expect::Causes(&[cause!("KEY06", "ray-head"), cause!("KEY06", "ray-worker")]),
+        expect: Expect::Causes(&[cause!("KEY06", "ray-worker"), cause!("KEY06", "ray-head")]),
     },
     Row {
         name: "key-encrypted",

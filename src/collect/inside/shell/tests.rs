@@ -149,7 +149,13 @@ fn what_sh_cannot_tell_apart_stays_in_the_pod() {
     let disguised = EC.replace("PRIVATE KEY", "CERTIFICATE");
     let late = format!("{CERTIFICATE}{disguised}");
     let one_body = disguised.trim_end().replace("-----\nMI", "-----@MI").replace('\n', "").replace('@', "\n");
-    let odd = [glued, indented, literal, one_line, both, open, disguised, late, one_body];
+    // A key behind the text of a certificate, in one block.
+    let (text, end) = CERTIFICATE.split_once("-----END").expect("an end");
+    let key: String = EC.lines().filter(|line| !line.starts_with("-----")).map(|line| format!("{line}\n")).collect();
+    let lost_ends = format!("{text}{key}-----END{end}");
+    let nested = format!("{text}-----BEGIN X-----\n{key}-----END{end}");
+    let headed = format!("-----BEGIN CERTIFICATE-----\nMIIBqDCCAVA=\n{key}-----END{end}");
+    let odd = [glued, indented, literal, one_line, both, open, disguised, late, one_body, lost_ends, nested, headed];
     for shell in shells() {
         for three in odd.chunks(3) {
             let of = |at: usize| three[at].as_bytes();
